@@ -1,0 +1,78 @@
+# The commands of the project; `make` lists them. Each is complete on its own: it makes .venv, installs what is missing
+# (with apt when root, else it prints the line) and builds the native library when nothing is built.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+BUILT := py_mini_racer/native.json
+SOURCES := $(wildcard src/v8_py_frontend/*)
+# Which V8: the one asked for, else the one that is built here already, else the system's.
+HERE := $(shell sed -n 's/.*"provider": *"\([a-z]*\)".*/\1/p' $(BUILT) 2>/dev/null)
+V8 ?= $(or $(HERE),system)
+STAMP := .venv/.ready-
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help build demo test test-c test-py abi check format wheel sdist docs docs-serve bench clean
+
+help: ## list the commands
+	@echo "mini-racer: V8 inside Python. usage: make COMMAND"; echo
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "%-13s %s\n", $$1, $$2 }'
+	@echo; echo "  V8=system     Debian's V8 of 2022, in minutes   V8=source  current V8, from source (docs/building.md)"
+	@echo "  PYTHON=...    the Python that .venv is made with   ARGS=...   more arguments for pytest"
+
+build: $(STAMP)build ## build the native library [V8=system|source]
+	$(PY) helpers/v8_$(V8).py
+	@touch $(BUILT)
+
+demo: $(STAMP)demo $(BUILT) ## real JavaScript libraries at work inside MiniRacer
+	$(PY) examples/demo.py
+
+test: test-c test-py ## every test: C, Python, the README's examples, the three copies of the ABI
+
+test-c: $(STAMP)test $(BUILT) ## C tests: the core on a fake bridge under sanitizers, the real library from C
+	$(PY) tests/native/run.py
+
+test-py: $(STAMP)test $(BUILT) ## Python tests [ARGS="-k timeout"]
+	$(PY) -m pytest $(ARGS)
+
+abi: $(STAMP)test ## compare header, exported symbols and ctypes table
+	$(PY) helpers/abi.py
+
+check: $(STAMP)check ## lint, types, formats, header, docs, workflows: all that needs no V8
+	$(PY) helpers/check.py
+
+format: $(STAMP)check ## rewrite the sources in the formats that check wants
+	$(PY) helpers/check.py --fix
+
+wheel: $(STAMP)wheel $(BUILT) ## dist/*.whl from what is built
+	$(PY) -m build --wheel --outdir dist
+
+sdist: $(STAMP)wheel ## dist/*.tar.gz
+	$(PY) -m build --sdist --outdir dist
+
+docs: $(STAMP)docs ## the site, in site/
+	$(PY) -m mkdocs build --strict
+
+docs-serve: $(STAMP)docs ## the site, live on this machine
+	$(PY) -m mkdocs serve
+
+bench: $(STAMP)bench $(BUILT) ## side by side with mini-racer of PyPI; writes benchmarks/results.md
+	$(PY) benchmarks/bench.py
+
+clean: ## remove what make made, but for V8's tree and caches outside of the checkout
+	rm -rf .venv build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf py_mini_racer/*.so py_mini_racer/*.dat py_mini_racer/*.bin $(BUILT) py_mini_racer/licenses
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Another V8 than the one that is here was asked for: build it, though nothing changed.
+ifneq ($(V8),$(HERE))
+.PHONY: $(BUILT)
+endif
+
+$(BUILT): $(SOURCES) | $(STAMP)build
+	$(PY) helpers/v8_$(V8).py
+	@touch $@
+
+$(STAMP)%: pyproject.toml helpers/setup_env.py
+	$(PYTHON) helpers/setup_env.py $*
+	@touch $@

@@ -1,8 +1,8 @@
 """Sets the checkout up: `.venv`, the Python packages of a dependency group, the machine's tools that the group needs.
 
 Runs with the system's Python and its standard library alone, because it is the first thing that runs on a bare machine.
-`make` calls it once for each group, and again only when pyproject.toml or this file changed. As root on a Debian system it
-installs missing tools with apt; for others it prints the line that does.
+`make` calls it once for each group, and again only when pyproject.toml or this file changed. As root on a Debian system
+it installs missing tools with apt; for others it prints the line that does.
 
     python3 helpers/setup_env.py build test
 """
@@ -125,7 +125,9 @@ def can_make_venv() -> bool:
 def make_venv() -> Path:
     """Makes .venv where there is none, with a pip that knows groups, and returns its python."""
     python = VENV / "bin" / "python"
-    answers = python.exists() and subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False)
+    answers = python.exists() and subprocess.run(
+        [str(python), "-m", "pip", "--version"], capture_output=True, check=False
+    )
     if not answers or answers.returncode:
         if not can_make_venv():
             apt_install(["python3-venv"], "Python's venv module is")
@@ -133,7 +135,7 @@ def make_venv() -> Path:
         run(sys.executable, "-m", "venv", "--clear", VENV)
         run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", PIP_WITH_GROUPS, quiet=True)
     # A path file in place of an editable install: that would build the library, and would fix which one is used.
-    where = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    where = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     packages = subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip()
     Path(packages, "mini_racer_checkout.pth").write_text(f"{ROOT}\n")
     return python

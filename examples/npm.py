@@ -139,7 +139,7 @@ def find_npm(pin: Pin, say: Callable[[str], None]) -> str:
 def pack(npm: str, pin: Pin, staging: Path) -> Path:
     """Let npm download the tarball of a package into the folder `staging`."""
     command = [npm, "pack", f"{pin.name}@{pin.version}", "--ignore-scripts", "--loglevel=error"]
-    command += ["--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
+    command += ["--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-factor=2"]
     try:
         done = subprocess.run(
             command, cwd=staging, capture_output=True, text=True, errors="replace", timeout=NPM_SECONDS, check=False

@@ -1,0 +1,78 @@
+/* mr_api.c: the public functions that run JavaScript. Each makes a request of its arguments and hands it to the one way in, mr__run(). Any thread. */
+#include "mr_context.h"
+
+/* A request whose input is `size` bytes at `in`. */
+static mr_status
+run(mr_context context, mr_handle target, mrv8_operation operation, const void *in, size_t size, const mr_options *options, mr_result *result)
+{
+  if (!in && size) return MR_BAD_ARGUMENT;
+  mrv8_request request = {.operation = operation, .in = in, .in_size = size};
+  return mr__run(context, target, &request, options, result);
+}
+
+/* A request to a value; a target of 0 would mean the context. */
+static mr_status
+run_on(mr_context context, mr_handle target, mrv8_operation operation, const void *in, size_t size, const mr_options *options, mr_result *result)
+{
+  return target ? run(context, target, operation, in, size, options, result) : MR_BAD_HANDLE;
+}
+
+mr_status
+mr_eval(mr_context context, const void *code, size_t size, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_EVAL, code, size, options, result);
+}
+
+mr_status
+mr_call(mr_context context, mr_handle function, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run_on(context, function, MRV8_CALL, in, in_size, options, result);
+}
+
+mr_status
+mr_construct(mr_context context, mr_handle function, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run_on(context, function, MRV8_CONSTRUCT, in, in_size, options, result);
+}
+
+mr_status
+mr_get(mr_context context, mr_handle object, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run_on(context, object, MRV8_GET, in, in_size, options, result);
+}
+
+mr_status
+mr_set(mr_context context, mr_handle object, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run_on(context, object, MRV8_SET, in, in_size, options, result);
+}
+
+mr_status
+mr_delete(mr_context context, mr_handle object, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run_on(context, object, MRV8_DELETE, in, in_size, options, result);
+}
+
+mr_status
+mr_has(mr_context context, mr_handle object, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run_on(context, object, MRV8_HAS, in, in_size, options, result);
+}
+
+mr_status
+mr_keys(mr_context context, mr_handle object, const mr_options *options, mr_result *result)
+{
+  return run_on(context, object, MRV8_KEYS, NULL, 0, options, result);
+}
+
+mr_status
+mr_read(mr_context context, mr_handle value, const mr_options *options, mr_result *result)
+{
+  return run_on(context, value, MRV8_READ, NULL, 0, options, result);
+}
+
+mr_status
+mr_globals(mr_context context, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_GLOBALS, NULL, 0, options, result);
+}

@@ -1,0 +1,153 @@
+/* mr_lock.c: the lock of a context. Owns the queue of those who wait; any thread.
+ *
+ * FREE and HELD change by one atomic operation when nobody waits. A waiter makes it CONTENDED, under the mutex, and then the release takes the mutex, too. A free
+ * lock goes to whoever comes first, which is fast, until the first in the queue has waited for PATIENCE: then the release hands the lock to that one. */
+#include "mr_lock.h"
+
+#include "mr_clock.h"
+
+enum { FREE, HELD, CONTENDED };
+
+#define PATIENCE 5000000 /* 5 ms: far below the 50 ms that a waiter may wait, far above a hand-over */
+
+typedef struct mr__waiter {
+  struct mr__waiter *next;
+  pthread_cond_t wake;
+  int64_t since;
+  bool granted; /* the releaser gave the lock to this waiter; its state stays CONTENDED */
+} mr__waiter;
+
+static const void *
+self(void)
+{
+  static _Thread_local char token;
+  return &token;
+}
+
+void
+mr__lock_init(mr__lock *lock)
+{
+  *lock = (mr__lock){.depth = 0};
+  pthread_mutex_init(&lock->mutex, NULL);
+}
+
+void
+mr__lock_destroy(mr__lock *lock)
+{
+  pthread_mutex_destroy(&lock->mutex);
+}
+
+static void
+own(mr__lock *lock)
+{
+  atomic_store_explicit(&lock->owner, self(), memory_order_relaxed);
+  lock->depth = 1;
+}
+
+bool
+mr__lock_is_mine(mr__lock *lock)
+{
+  return atomic_load_explicit(&lock->owner, memory_order_relaxed) == self();
+}
+
+static void
+enqueue(mr__lock *lock, mr__waiter *waiter)
+{
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&waiter->wake, &attributes);
+  pthread_condattr_destroy(&attributes);
+  waiter->since = mr__now();
+  if (lock->last) lock->last->next = waiter;
+  else lock->first = waiter;
+  lock->last = waiter;
+}
+
+static void
+dequeue(mr__lock *lock, mr__waiter *waiter)
+{
+  mr__waiter *before = NULL;
+  for (mr__waiter *at = lock->first; at != waiter; at = at->next) before = at;
+  if (before) before->next = waiter->next;
+  else lock->first = waiter->next;
+  if (lock->last == waiter) lock->last = before;
+  pthread_cond_destroy(&waiter->wake);
+}
+
+/* Waits in the queue. `even_if_cancelled` is the closing thread's way. */
+static mr_status
+wait_for(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
+{
+  mr_status status = MR_OK;
+  mr__waiter waiter = {.next = NULL};
+  pthread_mutex_lock(&lock->mutex);
+  enqueue(lock, &waiter);
+  while (!waiter.granted) {
+    if (lock->cancelled && !even_if_cancelled) {
+      status = MR_CLOSED;
+      break;
+    }
+    if (atomic_exchange_explicit(&lock->state, CONTENDED, memory_order_acquire) == FREE) break;
+    if (deadline == MR__NEVER) {
+      pthread_cond_wait(&waiter.wake, &lock->mutex);
+      continue;
+    }
+    if (mr__now() >= deadline) {
+      status = MR_TIMEOUT;
+      break;
+    }
+    struct timespec until = mr__timespec(deadline);
+    pthread_cond_timedwait(&waiter.wake, &lock->mutex, &until);
+  }
+  dequeue(lock, &waiter);
+  if (status != MR_OK && lock->first) pthread_cond_signal(&lock->first->wake); /* a signal that was meant for the lock, not for us, goes on */
+  pthread_mutex_unlock(&lock->mutex);
+  if (status == MR_OK) own(lock);
+  return status;
+}
+
+mr_status
+mr__lock_acquire(mr__lock *lock, int64_t deadline)
+{
+  if (mr__lock_is_mine(lock)) {
+    lock->depth++;
+    return MR_OK;
+  }
+  int expected = FREE;
+  if (atomic_compare_exchange_strong_explicit(&lock->state, &expected, HELD, memory_order_acquire, memory_order_relaxed)) {
+    own(lock);
+    return MR_OK;
+  }
+  return wait_for(lock, deadline, false);
+}
+
+void
+mr__lock_acquire_last(mr__lock *lock)
+{
+  wait_for(lock, MR__NEVER, true);
+}
+
+void
+mr__lock_release(mr__lock *lock)
+{
+  if (--lock->depth) return;
+  atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
+  int expected = HELD;
+  if (atomic_compare_exchange_strong_explicit(&lock->state, &expected, FREE, memory_order_release, memory_order_relaxed)) return;
+  pthread_mutex_lock(&lock->mutex);
+  mr__waiter *first = lock->first;
+  if (first && !first->granted && !lock->cancelled && mr__now() - first->since >= PATIENCE) first->granted = true;
+  else atomic_store_explicit(&lock->state, FREE, memory_order_release);
+  if (first) pthread_cond_signal(&first->wake);
+  pthread_mutex_unlock(&lock->mutex);
+}
+
+void
+mr__lock_cancel(mr__lock *lock)
+{
+  pthread_mutex_lock(&lock->mutex);
+  lock->cancelled = true;
+  for (mr__waiter *at = lock->first; at; at = at->next) pthread_cond_signal(&at->wake);
+  pthread_mutex_unlock(&lock->mutex);
+}

@@ -1,0 +1,28 @@
+/* mr_status.c: names and texts of the status codes, made from the table in mini_racer.h. Constant data; any thread. */
+#include "mini_racer.h"
+
+static const struct {
+  int32_t value;
+  const char *name;
+  const char *text;
+} statuses[] = {
+#define MR_STATUS_ROW(name, value, text) {value, #name, text},
+    MR_STATUSES(MR_STATUS_ROW)
+#undef MR_STATUS_ROW
+};
+
+const char *
+mr_status_name(int32_t status)
+{
+  for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+    if (statuses[i].value == status) return statuses[i].name;
+  return "MR_UNKNOWN";
+}
+
+const char *
+mr_status_text(int32_t status)
+{
+  for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+    if (statuses[i].value == status) return statuses[i].text;
+  return "not a status of this library";
+}

@@ -1,0 +1,128 @@
+/* mr_watchdog.c: the watchdog thread. Owns the list of armed deadlines, protected by `mutex`; watches are armed and disarmed by any thread.
+ *
+ * The thread sleeps until `wake_at`. Who arms a deadline later than that does not wake it: it wakes in time, sees what is next, and sleeps again. So calls with
+ * the same timeout, one after the other, cost one wake-up a timeout, not one a call. Lock order: the watchdog's mutex, then a context's `levels_mutex`. */
+#include "mr_watchdog.h"
+
+#include <signal.h>
+
+#include "mr_clock.h"
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_cond_t wake;
+static mr__watch *armed;
+static int64_t wake_at;
+static bool running;
+
+/* Calls what has expired and returns the next deadline. */
+static int64_t
+expire(int64_t now)
+{
+  int64_t next = MR__NEVER;
+  for (mr__watch *watch = armed; watch; watch = watch->next) {
+    if (watch->deadline <= now) {
+      watch->deadline = MR__NEVER;
+      watch->expired(watch);
+    }
+    if (watch->deadline < next) next = watch->deadline;
+  }
+  return next;
+}
+
+static void *
+watch_thread(void *unused)
+{
+  (void)unused;
+  pthread_mutex_lock(&mutex);
+  for (;;) {
+    wake_at = expire(mr__now());
+    if (wake_at == MR__NEVER) {
+      pthread_cond_wait(&wake, &mutex);
+      continue;
+    }
+    struct timespec until = mr__timespec(wake_at);
+    pthread_cond_timedwait(&wake, &mutex, &until);
+  }
+  return NULL;
+}
+
+static void
+unlink_watch(mr__watch *watch)
+{
+  *watch->link = watch->next;
+  if (watch->next) watch->next->link = watch->link;
+}
+
+static void
+lock_for_fork(void)
+{
+  pthread_mutex_lock(&mutex);
+}
+
+static void
+unlock_in_parent(void)
+{
+  pthread_mutex_unlock(&mutex);
+}
+
+/* The child has neither the thread nor those who armed, but for the one that forks: the stacks that held the other watches are gone. */
+static void
+reset_in_child(void)
+{
+  for (mr__watch *watch = armed; watch; watch = watch->next)
+    if (!pthread_equal(watch->thread, pthread_self())) unlink_watch(watch);
+  pthread_cond_init(&wake, NULL);
+  running = false;
+  pthread_mutex_unlock(&mutex);
+}
+
+static void
+prepare(void)
+{
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&wake, &attributes);
+  pthread_condattr_destroy(&attributes);
+  pthread_atfork(lock_for_fork, unlock_in_parent, reset_in_child);
+}
+
+/* Under the mutex. Signals are for the host's threads, so ours blocks them all. */
+static bool
+start(void)
+{
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
+  running = pthread_create(&thread, NULL, watch_thread, NULL) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (running) pthread_detach(thread);
+  wake_at = 0; /* it looks at the list when it starts */
+  return running;
+}
+
+bool
+mr__watch_arm(mr__watch *watch, int64_t deadline, void (*expired)(mr__watch *))
+{
+  pthread_once(&once, prepare);
+  pthread_mutex_lock(&mutex);
+  bool ok = running || start();
+  if (ok) {
+    *watch = (mr__watch){.next = armed, .link = &armed, .deadline = deadline, .thread = pthread_self(), .expired = expired};
+    if (armed) armed->link = &watch->next;
+    armed = watch;
+    if (deadline < wake_at) pthread_cond_signal(&wake);
+  }
+  pthread_mutex_unlock(&mutex);
+  return ok;
+}
+
+void
+mr__watch_disarm(mr__watch *watch)
+{
+  pthread_mutex_lock(&mutex);
+  unlink_watch(watch);
+  pthread_mutex_unlock(&mutex);
+}

@@ -1,0 +1,86 @@
+/* mrv8_bridge.h: what the C core asks of V8, and what V8 asks of the core. Plain C: the core includes this and never a V8 header.
+ *
+ * One side is implemented by mrv8_*.cc over V8, and once more by tests/native/fake_bridge.c, which follows a script, so that the core can be tested without
+ * V8. No policy here: the core decides who may enter, when to stop, and what a stop means.
+ *
+ * Threads: whoever calls a function marked (locked) holds the context's lock. The others may be called at any time while the isolate is alive. */
+#ifndef MRV8_BRIDGE_H_
+#define MRV8_BRIDGE_H_
+
+#include "mini_racer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mrv8_isolate mrv8_isolate; /* one isolate with its realm */
+typedef struct mrv8_value mrv8_value;     /* one JavaScript value, kept alive */
+
+/* The bridge's questions to the core; `owner` is what mrv8_isolate_new() was given. All are asked by the thread that holds the lock, during a (locked) call. */
+typedef struct mrv8_host {
+  /* The handle of a value that is already held, with one more reference; 0 when there is none. `same` compares a held value with `local`. */
+  mr_handle (*handle_share)(void *owner, uint32_t hash, int (*same)(const void *local, const mrv8_value *held), const void *local);
+  /* A new handle with one reference; takes the value over. 0 (and nothing taken): out of memory. */
+  mr_handle (*handle_new)(void *owner, uint32_t hash, mrv8_value *value);
+  /* The value of a handle; NULL when it is stale. */
+  mrv8_value *(*handle_get)(void *owner, mr_handle handle);
+  /* The heap is about to hit its limit. Returns the limit to go on with; may call mrv8_terminate(). */
+  size_t (*near_heap_limit)(void *owner, size_t current_limit, size_t initial_limit);
+  /* A garbage collection ended with so many bytes in use. May call mrv8_terminate(). */
+  void (*heap_used)(void *owner, size_t used);
+} mrv8_host;
+
+typedef enum mrv8_operation {
+  MRV8_NOTHING,   /* enter and leave; for what is due on entry */
+  MRV8_EVAL,      /* `in`: the code */
+  MRV8_CALL,      /* `in`: [this, arguments...] */
+  MRV8_CONSTRUCT, /* `in`: [arguments...] */
+  MRV8_GET,       /* `in`: the key */
+  MRV8_SET,       /* `in`: [key, value] */
+  MRV8_DELETE,    /* `in`: the key */
+  MRV8_HAS,       /* `in`: the key */
+  MRV8_KEYS,
+  MRV8_READ,
+  MRV8_GLOBALS
+} mrv8_operation;
+
+typedef struct mrv8_request {
+  mrv8_operation operation;
+  int outermost;              /* microtasks run at its end */
+  mrv8_value *target;         /* NULL for operations on the context */
+  const void *in;             /* a message, or code */
+  size_t in_size;
+  const mr_options *options;  /* never NULL, complete, defaults filled in */
+} mrv8_request;
+
+/* V8's version. Before mrv8_initialize(), too. */
+const char *mrv8_version(void);
+
+/* As mr_feature(), for what the bridge knows. Before mrv8_initialize(), too. */
+int32_t mrv8_feature(const char *name);
+
+/* Starts V8. The paths have been checked; NULL where V8 has its own data. */
+mr_status mrv8_initialize(const mr_init_options *options);
+
+/* Makes an isolate. MR_OK, or MR_NO_MEMORY. */
+mr_status mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void *owner, mrv8_isolate **isolate);
+
+/* (locked) Frees the isolate. All its values have been deleted. */
+void mrv8_isolate_delete(mrv8_isolate *isolate);
+
+/* (locked) Does one thing in JavaScript and writes the answer. MR_OK; MR_EXCEPTION; MR_TERMINATED: mrv8_terminate() stopped it, and the core knows why; or the
+ * reason why it cannot be done. Whatever it returns, the isolate can be entered again. */
+mr_status mrv8_run(mrv8_isolate *isolate, const mrv8_request *request, mr_result *result);
+
+/* Makes JavaScript that runs in the isolate, or will run there, unwind until mrv8_cancel_terminate(). */
+void mrv8_terminate(mrv8_isolate *isolate);
+void mrv8_cancel_terminate(mrv8_isolate *isolate);
+
+/* (locked) Drops values. */
+void mrv8_values_delete(mrv8_isolate *isolate, mrv8_value *const *values, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MRV8_BRIDGE_H_ */

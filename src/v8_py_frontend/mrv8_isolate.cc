@@ -1,0 +1,143 @@
+/* mrv8_isolate.cc: making, limiting, stopping and freeing isolates. Entered by the thread that has the context's lock; terminate and its undoing by any. */
+#include "mrv8_isolate.h"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <new>
+
+namespace {
+
+constexpr uint64_t kDefaultStack = 984 * 1024;
+constexpr uintptr_t kReserve = 128 * 1024; /* for V8's own C++ functions, which look at the limit only when they are called, and for the host's callbacks */
+constexpr uintptr_t kDrift = 32 * 1024;    /* the limit is set anew when the thread enters from further away than this */
+
+/* What a thread knows of its stack, found out once. */
+struct ThisThread {
+  uint64_t number;
+  uintptr_t lowest; /* address that the stack may grow down to */
+
+  ThisThread()
+  {
+    static std::atomic<uint64_t> numbers{0};
+    number = ++numbers;
+    lowest = 0;
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
+    void *address = nullptr;
+    size_t size = 0, guard = 0;
+    if (pthread_attr_getstack(&attributes, &address, &size) == 0 && pthread_attr_getguardsize(&attributes, &guard) == 0)
+      lowest = reinterpret_cast<uintptr_t>(address) + guard;
+    pthread_attr_destroy(&attributes);
+  }
+};
+
+size_t
+OnNearHeapLimit(void *data, size_t current, size_t initial)
+{
+  auto *self = static_cast<mrv8_isolate *>(data);
+  return self->host->near_heap_limit(self->owner, current, initial);
+}
+
+void
+OnCollected(v8::Isolate *isolate, v8::GCType, v8::GCCallbackFlags, void *data)
+{
+  auto *self = static_cast<mrv8_isolate *>(data);
+  v8::HeapStatistics heap;
+  isolate->GetHeapStatistics(&heap);
+  self->host->heap_used(self->owner, heap.used_heap_size());
+}
+
+void
+Configure(mrv8_isolate *self)
+{
+  v8::Isolate *isolate = self->isolate;
+  isolate->SetCaptureStackTraceForUncaughtExceptions(true, 100);
+  isolate->AddNearHeapLimitCallback(OnNearHeapLimit, self);
+  isolate->AutomaticallyRestoreInitialHeapLimit();
+  isolate->AddGCEpilogueCallback(OnCollected, self);
+}
+
+}  // namespace
+
+void
+mrv8::LimitStack(mrv8_isolate *self)
+{
+  static thread_local ThisThread thread;
+  auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  if (self->entered_by == thread.number && here - self->entered_at + kDrift <= 2 * kDrift) return;
+  self->entered_by = thread.number;
+  self->entered_at = here;
+  uintptr_t limit = here > self->max_stack ? here - self->max_stack : 1;
+  uintptr_t floor = thread.lowest + kReserve;
+  self->isolate->SetStackLimit(limit > floor ? limit : floor);
+}
+
+mr_status
+mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void *owner, mrv8_isolate **made)
+{
+  std::unique_ptr<mrv8_isolate> self(new (std::nothrow) mrv8_isolate);
+  if (!self) return MR_NO_MEMORY;
+  self->host = host;
+  self->owner = owner;
+  self->max_stack = options->max_stack ? options->max_stack : kDefaultStack;
+  self->allocator.reset(v8::ArrayBuffer::Allocator::NewDefaultAllocator());
+  v8::Isolate::CreateParams params;
+  params.array_buffer_allocator = self->allocator.get();
+  if (options->max_memory) params.constraints.ConfigureDefaultsFromHeapSize(0, options->max_memory);
+  v8::Isolate *isolate = self->isolate = v8::Isolate::New(params);
+  {
+    v8::Locker locker(isolate);
+    v8::Isolate::Scope isolate_scope(isolate);
+    v8::HandleScope handles(isolate);
+    Configure(self.get());
+    mrv8::LimitStack(self.get());
+    self->microtasks = v8::MicrotaskQueue::New(isolate, v8::MicrotasksPolicy::kExplicit);
+    v8::Local<v8::Context> context =
+        v8::Context::New(isolate, nullptr, v8::MaybeLocal<v8::ObjectTemplate>(), v8::MaybeLocal<v8::Value>(), v8::DeserializeInternalFieldsCallback(), self->microtasks.get());
+    if (!context.IsEmpty()) self->context.Reset(isolate, context);
+    self->anonymous.Reset(isolate, v8::String::NewFromUtf8Literal(isolate, "<anonymous>", v8::NewStringType::kInternalized));
+  }
+  *made = self.release();
+  if (!(*made)->context.IsEmpty()) return MR_OK;
+  mrv8_isolate_delete(*made);
+  *made = nullptr;
+  return MR_NO_MEMORY;
+}
+
+void
+mrv8_isolate_delete(mrv8_isolate *self)
+{
+  {
+    v8::Locker locker(self->isolate);
+    v8::Isolate::Scope isolate_scope(self->isolate);
+    self->isolate->RemoveNearHeapLimitCallback(OnNearHeapLimit, 0);
+    self->isolate->RemoveGCEpilogueCallback(OnCollected, self);
+    self->anonymous.Reset();
+    self->context.Reset();
+    self->microtasks.reset();
+    mrv8::ForgetIsolate(self->isolate);
+  }
+  self->isolate->Dispose();
+  delete self;
+}
+
+void
+mrv8_terminate(mrv8_isolate *self)
+{
+  self->isolate->TerminateExecution();
+}
+
+void
+mrv8_cancel_terminate(mrv8_isolate *self)
+{
+  self->isolate->CancelTerminateExecution();
+}
+
+void
+mrv8_values_delete(mrv8_isolate *self, mrv8_value *const *values, size_t count)
+{
+  if (!count) return;
+  v8::Locker locker(self->isolate);
+  for (size_t i = 0; i < count; i++) delete values[i];
+}

@@ -1,0 +1,73 @@
+/* mrv8_library.cc: V8 as a whole: its start, its platform, its version and features. Started once, under mr_library.c's mutex. */
+#include <libplatform/libplatform.h>
+#include <v8.h>
+
+#include <cstring>
+#include <memory>
+#include <thread>
+
+#include "mrv8_bridge.h"
+#include "mrv8_compat.h"
+#include "mrv8_isolate.h"
+
+namespace {
+
+/* Lives until the process ends: V8 cannot be started twice, and threads may use it to the last. */
+v8::Platform *platform;
+
+/* V8 compiles and collects on this many threads of its own, at most. */
+constexpr unsigned kMaxWorkers = 3;
+
+std::unique_ptr<v8::Platform>
+NewPlatform(const char *flags)
+{
+  if (flags && std::strstr(flags, "--single-threaded") && !std::strstr(flags, "--single-threaded-gc"))
+    return v8::platform::NewSingleThreadedDefaultPlatform(v8::platform::IdleTaskSupport::kDisabled, v8::platform::InProcessStackDumping::kDisabled);
+  unsigned cores = std::thread::hardware_concurrency();
+  unsigned workers = cores > kMaxWorkers ? kMaxWorkers : cores > 1 ? cores - 1 : 1;
+  return v8::platform::NewDefaultPlatform(static_cast<int>(workers), v8::platform::IdleTaskSupport::kDisabled, v8::platform::InProcessStackDumping::kDisabled);
+}
+
+}  // namespace
+
+const char *
+mrv8_version(void)
+{
+  return v8::V8::GetVersion();
+}
+
+int32_t
+mrv8_feature(const char *name)
+{
+  if (std::strcmp(name, "sandbox") == 0) return mrv8::kSandbox;
+  if (std::strcmp(name, "intl") == 0 || std::strcmp(name, "webassembly") == 0) return 1;
+#if MRV8_AT_LEAST(14, 0)
+  if (std::strcmp(name, "temporal") == 0 || std::strcmp(name, "source") == 0) return 1;
+#endif
+  return 0;
+}
+
+mr_status
+mrv8_initialize(const mr_init_options *options)
+{
+  if (options->flags) v8::V8::SetFlagsFromString(options->flags);
+  if (options->icu_path && !v8::V8::InitializeICU(options->icu_path)) return MR_ICU_FOREIGN;
+#ifdef V8_USE_EXTERNAL_STARTUP_DATA
+  v8::V8::InitializeExternalStartupDataFromFile(options->snapshot_path);
+#endif
+  platform = NewPlatform(options->flags).release();
+  v8::V8::InitializePlatform(platform);
+  return v8::V8::Initialize() ? MR_OK : MR_NO_MEMORY;
+}
+
+void
+mrv8::RunForegroundTasks(v8::Isolate *isolate)
+{
+  while (v8::platform::PumpMessageLoop(platform, isolate)) continue;
+}
+
+void
+mrv8::ForgetIsolate(v8::Isolate *isolate)
+{
+  v8::platform::NotifyIsolateShutdown(platform, isolate);
+}

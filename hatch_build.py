@@ -109,8 +109,8 @@ def carried(folder: Path, manifest: dict[str, Any]) -> list[Path]:
 
 def tag(folder: Path, manifest: dict[str, Any]) -> str:
     """The platform tag, from the symbols that the library needs; on the system's V8, also from those that V8 needs."""
-    sys.path.insert(0, str(ROOT))
-    from helpers.platform_tag import platform_tag  # noqa: PLC0415  (hatchling runs this file outside of any package)
+    sys.path.insert(0, str(ROOT / "helpers"))  # hatchling runs this file outside of any package
+    from platform_tag import platform_tag  # noqa: PLC0415
 
     library = folder / "libmini_racer.so"
     try:

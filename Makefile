@@ -9,6 +9,12 @@ SOURCES := $(wildcard src/v8_py_frontend/*)
 HERE := $(shell sed -n 's/.*"provider": *"\([a-z]*\)".*/\1/p' $(BUILT) 2>/dev/null)
 V8 ?= $(or $(HERE),system)
 STAMP := .venv/.ready-
+# The helper of that V8; root lets it install the compilers that it misses.
+PROVIDER = $(PY) helpers/$(if $(filter source,$(V8)),v8_build,v8_system).py $(if $(filter 0,$(shell id -u)),--install)
+
+ifeq ($(filter system source,$(V8)),)
+$(error V8=$(V8) is no V8 that can be built here: it is system or source)
+endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -21,7 +27,7 @@ help: ## list the commands
 	@echo "  PYTHON=...    the Python that .venv is made with   ARGS=...   more arguments for pytest"
 
 build: $(STAMP)build ## build the native library [V8=system|source]
-	$(PY) helpers/v8_$(V8).py
+	$(PROVIDER)
 	@touch $(BUILT)
 
 demo: $(STAMP)demo $(BUILT) ## real JavaScript libraries at work inside MiniRacer
@@ -61,7 +67,7 @@ bench: $(STAMP)bench $(BUILT) ## side by side with mini-racer of PyPI; writes be
 
 clean: ## remove what make made, but for V8's tree and caches outside of the checkout
 	rm -rf .venv build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	rm -rf py_mini_racer/*.so py_mini_racer/*.dat py_mini_racer/*.bin $(BUILT) py_mini_racer/licenses
+	rm -rf py_mini_racer/*.so py_mini_racer/*.so.* py_mini_racer/*.dat py_mini_racer/*.bin $(BUILT) py_mini_racer/licenses
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Another V8 than the one that is here was asked for: build it, though nothing changed.
@@ -70,7 +76,7 @@ ifneq ($(V8),$(HERE))
 endif
 
 $(BUILT): $(SOURCES) | $(STAMP)build
-	$(PY) helpers/v8_$(V8).py
+	$(PROVIDER)
 	@touch $@
 
 $(STAMP)%: pyproject.toml helpers/setup_env.py

@@ -96,7 +96,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def carried(folder: Path, manifest: dict[str, Any]) -> list[Path]:
     """Every file of the native set, checked against its manifest."""
     for name, about in manifest["files"].items():
-        file, size = folder / name, about["size"] if isinstance(about, dict) else about
+        file, size = folder / name, about["size"]
         found = file.stat().st_size if file.exists() else None
         if found != size:
             state = "is missing" if found is None else f"has {found:,} bytes and should have {size:,}"
@@ -108,13 +108,13 @@ def carried(folder: Path, manifest: dict[str, Any]) -> list[Path]:
 
 
 def tag(folder: Path, manifest: dict[str, Any]) -> str:
-    """The platform tag, from the symbols that the library needs; on the system's V8, also from those that V8 needs."""
+    """The platform tag, from the symbols of every library that the wheel carries, and of a V8 that it leans on."""
     sys.path.insert(0, str(ROOT / "helpers"))  # hatchling runs this file outside of any package
-    from platform_tag import platform_tag  # noqa: PLC0415
+    from platform_tag import find_needed, platform_tag  # noqa: PLC0415
 
-    library = folder / "libmini_racer.so"
+    libraries = [folder / name for name in manifest["files"] if ".so" in name]
     try:
-        return platform_tag([library, *([Path(manifest["libnode"])] if "libnode" in manifest else [])])
+        return platform_tag(libraries + find_needed(folder / "libmini_racer.so", "libnode.so", {*manifest["files"]}))
     except (OSError, ValueError) as error:
         raise SystemExit(f"mini-racer: no platform tag can be computed: {error}") from None
 

@@ -59,6 +59,18 @@ def read(library: Path) -> Needs:
     return Needs(MACHINES[machine], frozenset(needed), max(glibc, default=None))
 
 
+def find_needed(library: Path, start: str, carried: set[str]) -> list[Path]:
+    """The libraries with names like this that the machine's loader would add, because they are not carried along."""
+    wanted = [name for name in read(library).libraries if name.startswith(start) and name not in carried]
+    if not wanted:
+        return []
+    shown = subprocess.run(["ldd", library], capture_output=True, text=True, check=False).stdout
+    places = dict(re.findall(r"(\S+) => (/\S+)", shown))
+    if lost := [name for name in wanted if name not in places]:
+        raise ValueError(f"{library.name} needs {', '.join(lost)}, which the loader does not find: build it again.")
+    return [Path(places[name]) for name in wanted]
+
+
 def musl_version(machine: str) -> tuple[int, int]:
     """The musl of this machine: its symbols carry no versions, so the build machine's is the promise."""
     loader = Path(f"/lib/ld-musl-{machine}.so.1")

@@ -28,7 +28,7 @@ from rich.table import Table
 import py_mini_racer
 from examples import npm
 from examples.commonjs import new_context
-from py_mini_racer import JSEvalException, MiniRacer
+from py_mini_racer import JSEvalException, LibNotFoundError, MiniRacer
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = Path(__file__).with_name("page.tsx")
@@ -355,7 +355,7 @@ def main() -> int:
         out.mkdir(parents=True, exist_ok=True)
         demo = Demo(Console(), out)
         run_all(demo)
-    except (DemoError, npm.NpmError, OSError) as error:
+    except (DemoError, npm.NpmError, LibNotFoundError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     with MiniRacer() as context:

@@ -31,6 +31,7 @@ NPM_SECONDS = 600
 LARGEST_PACKAGE = 200_000_000
 STALE_SECONDS = 3600
 INSTALL_NPM = "apt-get install --yes --no-install-recommends npm"
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 NETWORK_ERRORS = {
     "EAI_AGAIN",
     "ECONNREFUSED",
@@ -90,11 +91,16 @@ def fetch(pin: Pin, cache: Path | None = None, say: Callable[[str], None] = prin
     """
     shelf = (cache or default_cache()) / "npm"
     folder = shelf / pin.folder
-    if folder.is_dir():
-        return folder
+    try:
+        if folder.is_dir():
+            return folder
+        shelf.mkdir(parents=True, exist_ok=True)
+        sweep(shelf)
+    except OSError as error:
+        raise NpmError(
+            f"{pin}: the cache cannot be used ({error}); set MINI_RACER_CACHE to a writable folder"
+        ) from error
     npm = find_npm(pin, say)
-    shelf.mkdir(parents=True, exist_ok=True)
-    sweep(shelf)
     say(f"fetching {pin}{place}")
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=shelf) as staging:
         tarball = pack(npm, pin, Path(staging))
@@ -140,9 +146,19 @@ def pack(npm: str, pin: Pin, staging: Path) -> Path:
     """Let npm download the tarball of a package into the folder `staging`."""
     command = [npm, "pack", f"{pin.name}@{pin.version}", "--ignore-scripts", "--loglevel=error"]
     command += ["--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-factor=2"]
+    environment = dict(os.environ)
+    if SYSTEM_CERTIFICATES.is_file():  # Node brings a list of its own, and fails where the machine's owner added one
+        environment.setdefault("NODE_EXTRA_CA_CERTS", str(SYSTEM_CERTIFICATES))
     try:
         done = subprocess.run(
-            command, cwd=staging, capture_output=True, text=True, errors="replace", timeout=NPM_SECONDS, check=False
+            command,
+            cwd=staging,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=NPM_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise NpmError(f"{pin}: npm pack took more than {NPM_SECONDS} s; check the network and run again") from error
@@ -164,6 +180,11 @@ def explain(stderr: str) -> str:
         return (
             f"no network: npm does not reach its registry ({code}); check the network, the proxy settings and "
             "`npm config get registry`, then run again (what is fetched already stays)"
+        )
+    if "CERT" in code:
+        return (
+            f"npm does not trust the registry's certificate ({code}); where a proxy opens TLS, name its certificate "
+            "authority in NODE_EXTRA_CA_CERTS, a PEM file"
         )
     if code in {"E404", "ETARGET"}:
         return (

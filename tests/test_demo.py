@@ -266,9 +266,16 @@ def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert leftovers(tmp_path) == []
 
 
+def test_a_cache_that_is_no_folder(tmp_path: Path) -> None:
+    path = write(tmp_path / "file", "")
+    with pytest.raises(NpmError, match=r"small 1\.0\.0: the cache cannot be used .*; set MINI_RACER_CACHE"):
+        npm.fetch(pin_of("small", b""), path)
+
+
 @pytest.mark.parametrize("prefix", ["npm ERR!", "npm error"])
 def test_old_and_new_npm_say_it_differently(prefix: str) -> None:
     assert "no network" in npm.explain(f"{prefix} code ENOTFOUND\n{prefix} more")
+    assert "NODE_EXTRA_CA_CERTS" in npm.explain(f"{prefix} code SELF_SIGNED_CERT_IN_CHAIN\n{prefix} more")
     assert "EWHATEVER" in npm.explain(f"{prefix} code EWHATEVER\n{prefix} more")
 
 

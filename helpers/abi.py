@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -145,7 +146,7 @@ def read_header(header: Path) -> Header:
     names: dict[str, Any] = {}
     functions: dict[str, Function] = {}
     structs: dict[str, list[str]] = {}
-    constants = ["MR_ABI_VERSION"]
+    constants = re.findall(r"^#define (MR_\w+) \d+u", header.read_text(), re.MULTILINE)
     for node in parse(header).ext:
         if isinstance(node, c_ast.Typedef):
             names[node.name] = node.type
@@ -199,23 +200,38 @@ def compare_functions(header: Header, table: ModuleType) -> Iterator[str]:
 
 
 def compare_structs(header: Header, table: ModuleType) -> Iterator[str]:
-    """Sizes, field names and offsets of the structs."""
+    """Sizes, and every field by name, offset and size. ctypes may lay an array open: fields that fill it exactly."""
     mine = table_structs(table)
     for name, struct in header.structs.items():
         bound = mine.get(plain(name))
         if bound is None:
             yield f"{name}: the ctypes table has no Structure of this name"
             continue
-        fields = []
-        for field in bound._fields_:
-            descriptor = getattr(bound, field[0])
-            fields.append((field[0], descriptor.offset, descriptor.size))
-        if (ctypes.sizeof(bound), tuple(fields)) != struct:
-            yield f"{name}: C has {struct}, ctypes has {Struct(ctypes.sizeof(bound), tuple(fields))}"
+        descriptors = ((field[0], getattr(bound, field[0])) for field in bound._fields_)
+        fields = {field: (one.offset, one.size) for field, one in descriptors}
+        if ctypes.sizeof(bound) != struct.size:
+            yield f"{name}: C has {struct.size} bytes, ctypes {ctypes.sizeof(bound)}"
+        for field, offset, size in struct.fields:
+            place = fields.pop(field, None)
+            inside = {one: (at, long) for one, (at, long) in fields.items() if offset <= at < offset + size}
+            if place is None and inside and fills(sorted(inside.values()), offset, size):
+                fields = {one: at for one, at in fields.items() if one not in inside}
+            elif place != (offset, size):
+                yield f"{name}.{field}: C has offset {offset} and {size} bytes, ctypes {place or 'no such field'}"
+        yield from (f"{name}.{field}: in ctypes, not in C" for field in fields)
+
+
+def fills(places: list[tuple[int, int]], offset: int, size: int) -> bool:
+    """Do these (offset, size) follow one another without a gap, from the first byte to the last?"""
+    for at, long in places:
+        if at != offset:
+            return False
+        offset, size = at + long, size - long
+    return size == 0
 
 
 def compare_constants(header: Header, table: ModuleType) -> Iterator[str]:
-    """The ABI's version and the statuses, where the table has them."""
+    """The ABI's version, the statuses and the flags, where the table has them (without the prefix MR_)."""
     theirs = {plain(name): (name, value) for name, value in header.constants.items()}
     for name, value in vars(table).items():
         if isinstance(value, int) and plain(name) in theirs and theirs[plain(name)][1] != int(value):

@@ -1,0 +1,46 @@
+"""The examples of the README and of the site run, and say what comes out."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+def examples(page: Path) -> doctest.DocTest:
+    return doctest.DocTestParser().get_doctest(page.read_text().replace("```", ""), {}, page.name, str(page), 0)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if ">>> " in page.read_text()], ids=lambda page: page.name)
+def test_examples_of_a_page(page):
+    # Text after an example's output would be taken for output: each ends with an empty line, or with the fence.
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    report: list[str] = []
+    runner.run(examples(page), out=report.append)
+    assert not runner.failures, "".join(report)
+    assert runner.tries
+
+
+def test_the_readme_has_examples():
+    assert len(examples(ROOT / "README.md").examples) >= 12
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    made = {"c-abi.md", "changes.md"}  # by helpers/docs_hooks.py
+    for link in LINK.findall(page.read_text()):
+        assert link in made or (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_commands_exist():
+    """The commands that README and CONTRIBUTING name are targets of the Makefile."""
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        named = set(re.findall(r"(?:`|^)make ([a-z][a-z-]*)", page.read_text(), re.MULTILINE))
+        assert named <= targets, f"{page.name}: {named - targets}"

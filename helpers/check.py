@@ -272,7 +272,7 @@ def texts() -> str:
         if not text.endswith("\n") or text.endswith("\n\n"):
             wrong.append(f"{name}: ends without exactly one newline")
         for number, line in enumerate(text.splitlines(), 1):
-            if line != line.rstrip():
+            if line != line.rstrip() and path.suffix != ".patch":
                 wrong.append(f"{name}:{number}: blanks at the end of the line")
             if name not in MAY_LOOK_AROUND and (found := MACHINE_WORDS.search(line)):
                 wrong.append(f"{name}:{number}: {found[0]} is of one machine only")

@@ -478,7 +478,8 @@ def install_native(into: Path, native: NativeSet) -> bool:
             "v8_version": native.v8_version,
             "machine": native.machine,
             "files": {name: _record(stage / name) for name in native.files},
-            "flags": native.flags,
+            # Paths are this machine's business, and would make wheels of two machines differ.
+            "flags": {name: value for name, value in native.flags.items() if not re.match('"/[^/]', value)},
             "patches": native.patches,
         }
         (stage / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")

@@ -194,9 +194,12 @@ class Compilers:
 def find_compilers() -> Compilers | None:
     """CC and CXX of the environment, else gcc, else clang."""
     chosen = (os.environ.get("CC"), os.environ.get("CXX"))
-    for c, cxx in (chosen, ("gcc", "g++"), ("clang", "clang++")):
+    pairs = [chosen] if all(chosen) else [("gcc", "g++"), ("clang", "clang++")]
+    for c, cxx in pairs:
         if c and cxx and (path_c := find_program(c)) and (path_cxx := find_program(cxx)):
             return Compilers(path_c, path_cxx)
+    if all(chosen):
+        raise BuildError(f"CC={chosen[0]} CXX={chosen[1]}: there are no such programs; correct or unset the two")
     return None
 
 

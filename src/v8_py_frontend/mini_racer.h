@@ -73,15 +73,15 @@ typedef enum mr_status {
 typedef uint64_t mr_context; /* id of a context */
 typedef uint64_t mr_handle;  /* id of a JavaScript value that the client keeps alive */
 
-/* The answer of a call: one message of the wire format. Start with all bytes 0 and struct_size set; use it for as many calls as you like, one at a time: its
- * memory is used again, a large one is given back by the next small answer. mr_result_free() when it is no longer needed. Between calls the client only reads. */
+/* The answer of a call: one message of the wire format. Start with all bytes 0 and struct_size set; use it for as many calls as you like, one at a time:
+ * each gives the memory of the one before back. mr_result_free() when it is no longer needed. Between calls the client only reads. */
 typedef struct mr_result {
   uint32_t struct_size;    /* sizeof(mr_result) */
   uint32_t reserved;       /* 0 */
   uint8_t *data;           /* the message: inline_data, or memory of the library */
   uint64_t size;           /* bytes of the message; 0 when there is none */
   uint64_t capacity;       /* the library's own */
-  uint8_t inline_data[96]; /* short messages live here, so that a scalar needs no memory */
+  uint8_t inline_data[96]; /* a message that fits lives here, so that a scalar needs no memory; the first byte of any message is here, too */
 } mr_result;
 
 typedef struct mr_init_options {
@@ -183,6 +183,9 @@ MR_API mr_status mr_eval(mr_context context, const void *code, size_t size, cons
 
 /* Calls the function. `in`: an array: this, then the arguments. */
 MR_API mr_status mr_call(mr_context context, mr_handle function, const void *in, size_t in_size, const mr_options *options, mr_result *result);
+
+/* Calls a method of the object. `in`: an array: the name (or a symbol), then the arguments. */
+MR_API mr_status mr_call_method(mr_context context, mr_handle object, const void *in, size_t in_size, const mr_options *options, mr_result *result);
 
 /* Calls the constructor, as `new` does. `in`: an array of the arguments. */
 MR_API mr_status mr_construct(mr_context context, mr_handle function, const void *in, size_t in_size, const mr_options *options, mr_result *result);

@@ -30,6 +30,12 @@ mr_call(mr_context context, mr_handle function, const void *in, size_t in_size, 
 }
 
 mr_status
+mr_call_method(mr_context context, mr_handle object, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run_on(context, object, MRV8_CALL_METHOD, in, in_size, options, result);
+}
+
+mr_status
 mr_construct(mr_context context, mr_handle function, const void *in, size_t in_size, const mr_options *options, mr_result *result)
 {
   return run_on(context, function, MRV8_CONSTRUCT, in, in_size, options, result);

@@ -3,9 +3,6 @@
 
 #include <stdlib.h>
 
-/* Memory of up to this many bytes is kept for the next message. */
-#define KEEP (64u * 1024u)
-
 static int
 is_inline(const mr_result *result)
 {
@@ -15,8 +12,7 @@ is_inline(const mr_result *result)
 void
 mr__result_start(mr_result *result)
 {
-  if (is_inline(result) || result->capacity > KEEP) mr_result_free(result);
-  result->size = 0;
+  mr_result_free(result);
 }
 
 int

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-/* Makes the result ready for a new message. What an earlier one left behind is used again, or given back when it was large. */
+/* Makes the result ready for a new message. The memory of an earlier one is given back. */
 void mr__result_start(mr_result *result);
 
 /* Makes room for `more` bytes after the message. 0: no memory; the message is then still what it was. */

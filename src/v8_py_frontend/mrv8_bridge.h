@@ -34,6 +34,7 @@ typedef enum mrv8_operation {
   MRV8_NOTHING,   /* enter and leave; for what is due on entry */
   MRV8_EVAL,      /* `in`: the code */
   MRV8_CALL,      /* `in`: [this, arguments...] */
+  MRV8_CALL_METHOD, /* `in`: [name, arguments...] */
   MRV8_CONSTRUCT, /* `in`: [arguments...] */
   MRV8_GET,       /* `in`: the key */
   MRV8_SET,       /* `in`: [key, value] */

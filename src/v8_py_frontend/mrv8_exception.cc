@@ -19,15 +19,14 @@ Append(const Run &run, std::u16string *text, v8::Local<v8::String> part)
   CopyUtf16(run.isolate, part, reinterpret_cast<uint16_t *>(&(*text)[before]));
 }
 
-/* What `String(value)` says; where that throws, what V8 can say without running code. */
+/* What `String(value)` says, or that it says nothing. */
 v8::Local<v8::String>
 Describe(const Run &run, v8::Local<v8::Value> value)
 {
   v8::TryCatch inner(run.isolate);
   v8::Local<v8::String> text;
-  if (value->IsSymbol() ? value->ToDetailString(run.context).ToLocal(&text) : value->ToString(run.context).ToLocal(&text)) return text;
-  if (!inner.HasTerminated() && value->ToDetailString(run.context).ToLocal(&text)) return text;
-  return v8::String::NewFromUtf8Literal(run.isolate, "<an exception that cannot be turned into a string>");
+  if (value->ToString(run.context).ToLocal(&text)) return text;
+  return v8::String::NewFromUtf8Literal(run.isolate, "<string conversion failed>");
 }
 
 /* A property of the thrown object that is a string, else undefined. */
@@ -58,7 +57,7 @@ TextOf(const Run &run, v8::Local<v8::Message> message, v8::Local<v8::String> wha
     Append(run, &text, line);
     text += u'\n';
     if (start > 0) text.append(static_cast<size_t>(start), u' ');
-    if (end > start) text.append(static_cast<size_t>(end - start), u'^');
+    text.append(end > start ? static_cast<size_t>(end - start) : 1, u'^');
     text += u'\n';
   }
   if (stack->IsString() && stack.As<v8::String>()->Length() > 0) {

@@ -105,18 +105,38 @@ ThrowTypeError(const Run &run, const char *text)
   if (v8::String::NewFromUtf8(run.isolate, text).ToLocal(&said)) run.isolate->ThrowException(v8::Exception::TypeError(said));
 }
 
+/* A message [first, arguments...]. */
+mr_status
+ReadCall(const Run &run, v8::Local<v8::Value> *first, Arguments *arguments)
+{
+  Reader reader(run);
+  uint32_t count = 0;
+  mr_status status = reader.ReadArrayHead(&count);
+  if (status == MR_OK) status = count ? reader.Read(first) : MR_BAD_MESSAGE;
+  return status == MR_OK ? arguments->Read(&reader, count - 1) : status;
+}
+
 void
 Call(const Run &run, v8::Local<v8::Value> target, Answer *answer)
 {
   if (!target->IsFunction()) return ThrowTypeError(run, "this value is not a function");
-  Reader reader(run);
-  uint32_t count = 0;
   v8::Local<v8::Value> receiver;
   Arguments arguments;
-  answer->status = reader.ReadArrayHead(&count);
-  if (answer->status == MR_OK) answer->status = count ? reader.Read(&receiver) : MR_BAD_MESSAGE;
-  if (answer->status == MR_OK) answer->status = arguments.Read(&reader, count - 1);
+  answer->status = ReadCall(run, &receiver, &arguments);
   if (answer->status == MR_OK) answer->Take(target.As<v8::Function>()->Call(run.context, receiver, arguments.count(), arguments.data()));
+}
+
+void
+CallMethod(const Run &run, v8::Local<v8::Object> object, Answer *answer)
+{
+  v8::Local<v8::Value> name, method;
+  Arguments arguments;
+  answer->status = ReadCall(run, &name, &arguments);
+  if (answer->status != MR_OK) return;
+  answer->status = MR_EXCEPTION;
+  if (!object->Get(run.context, name).ToLocal(&method)) return;
+  if (!method->IsFunction()) return ThrowTypeError(run, "the object has no such method");
+  answer->Take(method.As<v8::Function>()->Call(run.context, object, arguments.count(), arguments.data()));
 }
 
 void
@@ -208,7 +228,8 @@ Operate(const Run &run, Answer *answer)
     default:
       if (!target->ToObject(run.context).ToLocal(&object)) break;
       if (run.request->operation == MRV8_KEYS) return WriteKeys(run, object);
-      Property(run, object, answer);
+      if (run.request->operation == MRV8_CALL_METHOD) CallMethod(run, object, answer);
+      else Property(run, object, answer);
   }
   if (answer->status != MR_OK) return answer->status;
   return answer->hole ? mrv8::WriteTag(run, MR_TAG_HOLE) : mrv8::Write(run, answer->value);

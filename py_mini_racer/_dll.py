@@ -1,0 +1,283 @@
+"""The native library: where it is, its functions, its start.
+
+FUNCTIONS and the structures below are the ctypes side of mini_racer.h; a test compares the two. Everything is bound through `ctypes.CDLL`, which lets go of the
+GIL for the call: the functions wait for locks. Any thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_ubyte, c_uint32, c_uint64, c_void_p
+
+from py_mini_racer._exc import (
+    LibAlreadyInitializedError,
+    LibIncompatibleError,
+    LibNotFoundError,
+    MiniRacerBaseException,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+ABI_VERSION = 1
+
+# mr_status; tests/test_abi.py compares them with the header.
+OK = 0
+EXCEPTION = 1
+TIMEOUT = -1
+MEMORY_LIMIT = -2
+TERMINATED = -3
+CLOSED = -4
+BAD_CONTEXT = -6
+BAD_HANDLE = -7
+ALREADY_INITIALIZED = -11
+ICU_MISSING = -12
+ICU_FOREIGN = -13
+SNAPSHOT_MISSING = -14
+SNAPSHOT_FOREIGN = -15
+
+LATIN1 = 1
+UTF16 = 2
+
+
+class Number(ctypes.Union):
+    """The number behind the tag of a short message."""
+
+    _fields_ = (("int32", c_int32), ("double", c_double))
+    _pack_ = 1
+
+
+class Result(ctypes.Structure):
+    """mr_result. The message's first bytes are laid open as `tag` and, behind it, `int32` or `double`."""
+
+    _anonymous_ = ("number",)
+
+    _fields_ = (
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("data", c_void_p),
+        ("size", c_uint64),
+        ("capacity", c_uint64),
+        ("tag", c_ubyte),
+        ("number", Number),
+        ("rest", c_ubyte * 87),
+    )
+    _pack_ = 1
+    struct_size: int
+    data: int
+    size: int
+    tag: int
+    int32: int
+    double: float
+
+
+class InitOptions(ctypes.Structure):
+    """mr_init_options."""
+
+    _fields_ = (
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("flags", c_char_p),
+        ("icu_path", c_char_p),
+        ("snapshot_path", c_char_p),
+    )
+
+
+class ContextOptions(ctypes.Structure):
+    """mr_context_options."""
+
+    _fields_ = (
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("max_memory", c_uint64),
+        ("max_stack", c_uint64),
+    )
+
+
+class Options(ctypes.Structure):
+    """mr_options."""
+
+    _fields_ = (
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("timeout", c_int64),
+        ("max_memory", c_uint64),
+        ("max_bytes", c_uint64),
+        ("max_depth", c_uint32),
+        ("encoding", c_uint32),
+        ("filename", c_char_p),
+        ("line_offset", c_int32),
+        ("column_offset", c_int32),
+    )
+
+
+_OPTIONS = POINTER(Options)  # takes None and an Options as it is
+_ON_VALUE = [c_uint64, c_uint64, _OPTIONS, c_void_p]
+_ON_VALUE_WITH_INPUT = [c_uint64, c_uint64, c_char_p, c_size_t, _OPTIONS, c_void_p]
+
+# name: (type of the result, types of the arguments). Results go as c_void_p: a byref() made once costs nothing to pass.
+FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "mr_abi_version": (c_uint32, []),
+    "mr_v8_version": (c_char_p, []),
+    "mr_build_id": (c_char_p, []),
+    "mr_feature": (c_int32, [c_char_p]),
+    "mr_status_name": (c_char_p, [c_int32]),
+    "mr_status_text": (c_char_p, [c_int32]),
+    "mr_init": (c_int32, [POINTER(InitOptions)]),
+    "mr_result_free": (None, [c_void_p]),
+    "mr_context_new": (c_int32, [POINTER(ContextOptions), POINTER(c_uint64)]),
+    "mr_context_close": (c_int32, [c_uint64]),
+    "mr_context_count": (c_uint64, []),
+    "mr_handle_count": (c_int32, [c_uint64, POINTER(c_uint64)]),
+    "mr_terminate": (c_int32, [c_uint64]),
+    "mr_release": (None, [c_uint64, POINTER(c_uint64), c_size_t]),
+    "mr_eval": (c_int32, [c_uint64, c_char_p, c_size_t, _OPTIONS, c_void_p]),
+    "mr_call": (c_int32, _ON_VALUE_WITH_INPUT),
+    "mr_call_method": (c_int32, _ON_VALUE_WITH_INPUT),
+    "mr_construct": (c_int32, _ON_VALUE_WITH_INPUT),
+    "mr_get": (c_int32, _ON_VALUE_WITH_INPUT),
+    "mr_set": (c_int32, _ON_VALUE_WITH_INPUT),
+    "mr_delete": (c_int32, _ON_VALUE_WITH_INPUT),
+    "mr_has": (c_int32, _ON_VALUE_WITH_INPUT),
+    "mr_keys": (c_int32, _ON_VALUE),
+    "mr_read": (c_int32, _ON_VALUE),
+    "mr_globals": (c_int32, [c_uint64, _OPTIONS, c_void_p]),
+}
+
+FEATURES = ("blobs", "sandbox", "intl", "webassembly", "temporal", "source")
+
+# mini-racer's own default. V8 then compiles and collects on the caller's thread alone.
+DEFAULT_V8_FLAGS = ("--single-threaded",)
+
+_LIBRARY = "libmini_racer.so"
+_ICU_DATA = "icudtl.dat"
+_SNAPSHOT = "snapshot_blob.bin"
+
+_library: ctypes.CDLL | None = None
+_initialized = False
+
+
+def _folder() -> str:
+    """Where the native files are: beside this file, or where PyInstaller has unpacked them."""
+    unpacked = getattr(sys, "_MEIPASS", None)
+    here = __file__.rpartition("/")[0] or "."
+    return f"{unpacked}/py_mini_racer" if unpacked else here
+
+
+def open_library(path: str) -> ctypes.CDLL:
+    """Loads the library at `path` and binds its functions.
+
+    Raises:
+        LibNotFoundError: there is none, or it cannot be loaded.
+        LibIncompatibleError: it speaks another version of the ABI.
+    """
+    if not sys.platform.startswith("linux"):
+        msg = f"mini-racer has no native library for {sys.platform}: it runs on Linux (x86_64, aarch64) as of now"
+        raise LibIncompatibleError(msg)
+    from os.path import exists
+
+    if not exists(path):
+        raise LibNotFoundError(path)
+    try:
+        library = ctypes.CDLL(path)
+        version = library.mr_abi_version
+    except (OSError, AttributeError) as error:
+        msg = f"{path} cannot be used as mini-racer's native library ({error}): install a wheel for this platform"
+        raise LibIncompatibleError(msg) from error
+    version.restype = c_uint32
+    if version() != ABI_VERSION:
+        msg = (
+            f"{path} speaks version {version()} of the ABI, this package version {ABI_VERSION}: "
+            "install both from one wheel, or run `make build`"
+        )
+        raise LibIncompatibleError(msg)
+    for name, (result, arguments) in FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    return library
+
+
+def _start(library: ctypes.CDLL, flags: Iterable[str]) -> None:
+    blobs = library.mr_feature(b"blobs")
+    folder = _folder()
+    icu, snapshot = f"{folder}/{_ICU_DATA}", f"{folder}/{_SNAPSHOT}"
+    options = InitOptions(
+        ctypes.sizeof(InitOptions),
+        0,
+        " ".join(flags).encode(),
+        icu.encode() if blobs else None,
+        snapshot.encode() if blobs else None,
+    )
+    status = library.mr_init(options)
+    if status in (ICU_MISSING, SNAPSHOT_MISSING):
+        raise LibNotFoundError(icu if status == ICU_MISSING else snapshot)
+    if status in (ICU_FOREIGN, SNAPSHOT_FOREIGN):
+        msg = (
+            f"{icu if status == ICU_FOREIGN else snapshot} is cut, damaged or of another build than the library beside "
+            "it: install mini-racer again, or run `make build`"
+        )
+        raise LibIncompatibleError(msg)
+    if status != OK:
+        raise MiniRacerBaseException(f"V8 could not be started: {library.mr_status_text(status).decode()}")
+
+
+def init_mini_racer(
+    *, flags: Iterable[str] = DEFAULT_V8_FLAGS, ignore_duplicate_init: bool = False
+) -> ctypes.CDLL:
+    """Starts V8, with flags of your choice. The first `MiniRacer` does it by itself, with `DEFAULT_V8_FLAGS`.
+
+    Args:
+        flags: V8's flags, such as `"--max-lazy"`.
+        ignore_duplicate_init: say nothing when V8 runs already.
+
+    Returns:
+        The loaded library.
+
+    Raises:
+        LibAlreadyInitializedError: V8 runs already; flags can only be set once in a process.
+        LibNotFoundError: the native library, or a file that it needs, is missing.
+        LibIncompatibleError: one of these is of another build.
+    """
+    global _library, _initialized
+    with _lock:
+        if _initialized:
+            if not ignore_duplicate_init:
+                raise LibAlreadyInitializedError
+        else:
+            _library = _library or open_library(f"{_folder()}/{_LIBRARY}")
+            _start(_library, flags)
+            _initialized = True
+        assert _library is not None
+        return _library
+
+
+def library() -> ctypes.CDLL:
+    """The started library; starts it when nobody has."""
+    if _initialized and _library is not None:
+        return _library
+    return init_mini_racer(ignore_duplicate_init=True)
+
+
+def features() -> frozenset[str]:
+    """What this build of the library can do: the names that mr_feature() knows and says yes to."""
+    feature: Callable[[bytes], int] = library().mr_feature
+    return frozenset(name for name in FEATURES if feature(name.encode()))
+
+
+def v8_version() -> str:
+    """V8's version, such as "15.0.245.13"."""
+    version: bytes = library().mr_v8_version()
+    return version.decode()
+
+
+def _new_lock() -> Any:
+    from _thread import allocate_lock
+
+    return allocate_lock()
+
+
+_lock = _new_lock()

@@ -1,0 +1,143 @@
+"""The exceptions of the package.
+
+MiniRacerBaseException
+├── JSEvalException                  JavaScript threw, or was stopped
+│   ├── JSParseException             the code does not compile
+│   ├── JSTimeoutException           (also TimeoutError) the time was up
+│   ├── JSOOMException               the memory limit was reached
+│   ├── JSTerminatedException        somebody stopped it
+│   │   └── JSClosedException        the MiniRacer is closed, or was while the call ran
+│   ├── JSKeyError                   (also KeyError) an object has no such property
+│   └── JSValueError                 (also ValueError) a value that cannot be used here
+├── JSPromiseError                   a promise was rejected
+├── JSArrayIndexError                (also IndexError)
+├── JSConversionException            a value has no counterpart on the other side
+├── WrongReturnTypeException         `execute` and `call`: no JSON came back
+├── LibNotFoundError                 the native library, or a file of it, is missing
+├── LibIncompatibleError             the native library, or a file of it, is not this package's
+└── LibAlreadyInitializedError       `init_mini_racer` came too late
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+
+class MiniRacerBaseException(Exception):  # noqa: N818 (the public name)
+    """What every exception of this package derives from."""
+
+
+class JSEvalException(MiniRacerBaseException):
+    """JavaScript threw an exception, or could not be run.
+
+    Attributes:
+        name: the error's `name` in JavaScript, such as `"TypeError"`; None where what was thrown has none.
+        js_message: the error's `message`; None likewise.
+        filename: the script in which it was thrown; None when there is none.
+        line: the line there, from 1; None likewise.
+        column: the column there, from 1; None likewise.
+        frames: the JavaScript stack, innermost first: tuples of function, file, line and column.
+        value: what was thrown: a scalar, or a handle of the object.
+    """
+
+    name: str | None = None
+    js_message: str | None = None
+    filename: str | None = None
+    line: int | None = None
+    column: int | None = None
+    frames: tuple[tuple[str | None, str | None, int, int], ...] = ()
+    value: Any = None
+
+
+class JSParseException(JSEvalException):
+    """The code is not valid JavaScript."""
+
+
+class JSTimeoutException(JSEvalException, TimeoutError):
+    """The call took longer than its timeout and was stopped."""
+
+    def __init__(self, message: str = "JavaScript was terminated by timeout") -> None:
+        super().__init__(message)
+
+
+class JSOOMException(JSEvalException):
+    """The call hit the memory limit and was stopped."""
+
+    def __init__(self, message: str = "JavaScript memory limit reached") -> None:
+        super().__init__(message)
+
+
+class JSTerminatedException(JSEvalException):
+    """The call was stopped from outside."""
+
+    def __init__(self, message: str = "JavaScript was terminated") -> None:
+        super().__init__(message)
+
+
+class JSClosedException(JSTerminatedException):
+    """The MiniRacer is closed, or was closed while this call ran or waited."""
+
+    def __init__(self, message: str = "this MiniRacer is closed: open another one for further work") -> None:
+        super().__init__(message)
+
+
+class JSKeyError(JSEvalException, KeyError):
+    """The object has no such property."""
+
+
+class JSValueError(JSEvalException, ValueError):
+    """A value cannot be used for this."""
+
+
+class JSPromiseError(MiniRacerBaseException):
+    """A promise was rejected.
+
+    Attributes:
+        reason: what it was rejected with.
+    """
+
+    def __init__(self, reason: Any) -> None:
+        super().__init__(f"JavaScript rejected promise with reason: {reason}\n")
+        self.reason = reason
+
+
+class JSArrayIndexError(IndexError, MiniRacerBaseException):
+    """An element beyond the end of a JavaScript array was to be deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("JSArray deletion out of range")
+
+
+class JSConversionException(MiniRacerBaseException):
+    """A value has no counterpart on the other side. The text names the path to it and its type."""
+
+
+class WrongReturnTypeException(MiniRacerBaseException):
+    """`execute` or `call` met a value that JSON does not know, such as undefined or a function."""
+
+    def __init__(self, typ: type) -> None:
+        super().__init__(f"Unexpected return value type {typ}")
+
+
+class LibNotFoundError(MiniRacerBaseException):
+    """The native library, or a file that it needs, is not there."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(
+            f"Native library or dependency not available at {path}: install a wheel of mini-racer for this platform, "
+            "or run `make build` in a checkout"
+        )
+
+
+class LibIncompatibleError(MiniRacerBaseException):
+    """The native library, or a file that it needs, is of another build than this package."""
+
+
+class LibAlreadyInitializedError(MiniRacerBaseException):
+    """V8 runs already, so that its flags can no longer be set."""
+
+    def __init__(self) -> None:
+        super().__init__("MiniRacer was already initialized before the call to init_mini_racer")

@@ -1,0 +1,187 @@
+"""MiniRacer: what users open, evaluate in, and close."""
+
+from __future__ import annotations
+
+from py_mini_racer import _dll
+from py_mini_racer._context import Context, make_options
+from py_mini_racer._exc import JSClosedException, JSEvalException, WrongReturnTypeException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Self
+
+
+class _JsonModule:
+    """`json`, imported when it is first asked for."""
+
+    def __get__(self, instance: object, owner: type[MiniRacer]) -> Any:
+        import json
+
+        return json
+
+
+class MiniRacer:
+    """A JavaScript context: a heap of its own, with a set of globals that stays from one evaluation to the next.
+
+    Use it from any thread; calls from several threads run one after the other. Close it, or use it as a context manager, to free its memory at once; else that
+    happens when it is garbage-collected.
+
+        >>> from py_mini_racer import MiniRacer
+        >>> with MiniRacer() as ctx:
+        ...     ctx.eval("6 * 7")
+        42
+
+    Attributes:
+        json_impl: the JSON module that `execute` and `call` use; `json` by default. Set it on a subclass or an instance.
+
+    Raises:
+        LibNotFoundError: the native library, or a file that it needs, is missing.
+        LibIncompatibleError: one of these is of another build.
+    """
+
+    json_impl: Any = _JsonModule()
+
+    def __init__(self, context: Context | None = None) -> None:
+        self._ctx: Context | None = None
+        self._owner = context is None
+        self._ctx = Context() if context is None else context
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        try:
+            self.close()
+        except Exception:  # noqa: BLE001 (the interpreter may be half gone)
+            return
+
+    def close(self) -> None:
+        """Frees the context. What runs in it, on any thread, ends with `JSClosedException`. May be called more than once, and from anywhere."""
+        context, self._ctx = self._ctx, None
+        if context is not None and self._owner:
+            context.close()
+
+    @property
+    def v8_version(self) -> str:
+        """V8's version, such as "15.0.245.13"."""
+        return _dll.v8_version()
+
+    def eval(
+        self,
+        code: str,
+        timeout: float | None = None,
+        timeout_sec: float | None = None,
+        max_memory: int | None = None,
+        *,
+        filename: str | None = None,
+        line_offset: int = 0,
+        column_offset: int = 0,
+    ) -> Any:
+        """Evaluates a script and returns the value of its last statement.
+
+        `null` comes as None, `undefined` as `JSUndefined`, booleans and strings as they are, a number that is a 32-bit integer as int and any other as float, a
+        BigInt as int, a Date as an aware datetime in UTC (as its float of milliseconds where Python has no such date); functions, objects and the rest as handles.
+
+        Args:
+            code: JavaScript.
+            timeout: milliseconds; the old name of `timeout_sec`.
+            timeout_sec: seconds after which the evaluation is stopped, waiting for other threads' calls included.
+            max_memory: bytes of heap after which it is stopped.
+            filename: what stack traces call the script; `<anonymous>` by default.
+            line_offset: what to add to its line numbers.
+            column_offset: what to add to the columns of its first line.
+
+        Raises:
+            JSParseException: the code is not valid JavaScript.
+            JSEvalException: it threw, or `code` is not a string.
+            JSTimeoutException: it took too long. The context can be used again.
+            JSOOMException: it took too much memory. The context can be used again.
+            JSClosedException: this MiniRacer is closed, or was closed meanwhile.
+        """
+        context = self._ctx
+        if context is None:
+            raise JSClosedException
+        if timeout:
+            timeout_sec = timeout / 1000
+        if timeout_sec is None and max_memory is None and filename is None and not line_offset and not column_offset:
+            return context.eval(code, None)
+        options = make_options(
+            timeout_sec=timeout_sec,
+            max_memory=max_memory,
+            filename=filename,
+            line_offset=line_offset,
+            column_offset=column_offset,
+        )
+        return context.eval(code, options)
+
+    def execute(
+        self,
+        expr: str,
+        timeout: float | None = None,
+        timeout_sec: float | None = None,
+        max_memory: int | None = None,
+    ) -> Any:
+        """Evaluates an expression and returns its value as JSON makes it: dicts, lists, strings, numbers, booleans, None.
+
+        Takes and raises what `eval` does, and:
+
+        Raises:
+            WrongReturnTypeException: JSON has nothing for the value (undefined, a function, a symbol).
+        """
+        if not isinstance(expr, str):
+            msg = "code is not a string"
+            raise JSEvalException(msg)
+        text = self.eval(
+            f"JSON.stringify((function(){{return ({expr})}})())",
+            timeout=timeout,
+            timeout_sec=timeout_sec,
+            max_memory=max_memory,
+        )
+        if not isinstance(text, str):
+            raise WrongReturnTypeException(type(text))
+        return self.json_impl.loads(text)
+
+    def call(
+        self,
+        expr: str,
+        *args: Any,
+        encoder: Any = None,
+        timeout: float | None = None,
+        timeout_sec: float | None = None,
+        max_memory: int | None = None,
+    ) -> Any:
+        """Calls the function that `expr` names; arguments and the answer go through JSON.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> MiniRacer().call("Math.max", 3, 5)
+            5
+
+        Args:
+            expr: an expression whose value is a function, such as `"Babel.transform"`.
+            args: its arguments, as far as `json_impl` can write them.
+            encoder: a `json.JSONEncoder` to write them with.
+            timeout: milliseconds; the old name of `timeout_sec`.
+            timeout_sec: as in `eval`.
+            max_memory: as in `eval`.
+
+        Raises:
+            As `execute` does, and what `json_impl` raises for an argument that it cannot write.
+        """
+        arguments = self.json_impl.dumps(args, separators=(",", ":"), cls=encoder)
+        return self.execute(
+            f"{expr}.apply(this, {arguments})", timeout=timeout, timeout_sec=timeout_sec, max_memory=max_memory
+        )
+
+
+StrictMiniRacer = MiniRacer
+
+__all__ = ["MiniRacer", "StrictMiniRacer"]

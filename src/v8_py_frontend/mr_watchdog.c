@@ -54,6 +54,17 @@ unlink_watch(mr__watch *watch)
   if (watch->next) watch->next->link = watch->link;
 }
 
+/* Deadlines are of the monotonic clock, and so is the waiting for them. */
+static void
+init_wake(void)
+{
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&wake, &attributes);
+  pthread_condattr_destroy(&attributes);
+}
+
 static void
 lock_for_fork(void)
 {
@@ -72,7 +83,7 @@ reset_in_child(void)
 {
   for (mr__watch *watch = armed; watch; watch = watch->next)
     if (!pthread_equal(watch->thread, pthread_self())) unlink_watch(watch);
-  pthread_cond_init(&wake, NULL);
+  init_wake();
   running = false;
   pthread_mutex_unlock(&mutex);
 }
@@ -80,11 +91,7 @@ reset_in_child(void)
 static void
 prepare(void)
 {
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&wake, &attributes);
-  pthread_condattr_destroy(&attributes);
+  init_wake();
   pthread_atfork(lock_for_fork, unlock_in_parent, reset_in_child);
 }
 

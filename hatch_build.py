@@ -22,7 +22,12 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
+from hatchling.build import build_editable, build_sdist, build_wheel
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+# pyproject.toml names this module as the build backend: hatchling's, but for the shortcut that gives metadata without a
+# build. The version says which V8 is inside, and that is known when it is built. (hatchling offers no shortcut to pip.)
+__all__ = ["NativeBuildHook", "build_editable", "build_sdist", "build_wheel"]
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "py_mini_racer"
@@ -51,8 +56,9 @@ class NativeBuildHook(BuildHookInterface[Any]):
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{tag(folder, manifest)}"
         if manifest["provider"] == "system":
-            # hatchling asks the hook after it has read the version, and has no other way to change it.
-            self.metadata._version = f"{self.metadata.version}+system"  # noqa: SLF001
+            # hatchling asks the hook after it has read the version, and offers no other way to change it.
+            version = f"{self.metadata.version}+system"
+            self.metadata._version = self.metadata._original_version = version  # noqa: SLF001
         self.app.display_info(f"mini-racer: V8 {manifest['v8_version']} ({manifest['provider']}), {build_data['tag']}")
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002

@@ -82,9 +82,9 @@ def peer_python() -> Path:
         "import pyperf, importlib.metadata as m; print('mini-racer==' + m.version('mini-racer'))",
     ]
     if not python.exists() or subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() != PEER:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", PEER_VENV], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(PEER_VENV)], check=True)
         install = [
-            python,
+            str(python),
             "-m",
             "pip",
             "install",
@@ -98,7 +98,7 @@ def peer_python() -> Path:
 
 
 def output(python: Path, code: str) -> str:
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout
+    return subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True).stdout
 
 
 def perf(python: Path, *words: str) -> list[float]:

@@ -547,6 +547,6 @@ def merge_licences(components: Mapping[str, str]) -> dict[str, str]:
         covers.setdefault(text.strip(), []).append(component)
     merged = {}
     for text, names in covers.items():
-        file_name = re.sub(r"[^A-Za-z0-9.+-]+", "-", names[0]) + ".txt"
+        file_name = re.sub(r"[^A-Za-z0-9.+-]+", "-", names[0]).removesuffix(".txt") + ".txt"
         merged[file_name] = "This text covers: " + ", ".join(names) + "\n\n" + text + "\n"
     return merged

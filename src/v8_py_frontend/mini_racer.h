@@ -92,11 +92,33 @@ typedef struct mr_init_options {
   const char *snapshot_path; /* snapshot_blob.bin; NULL likewise */
 } mr_init_options;
 
+/* What a host function has to say; see mr_reply_set(). It is there for the time of one callback. */
+typedef struct mr_reply mr_reply;
+
+/* JavaScript calls a host function (the wire's 'p'): its id, and a message [this, arguments...]. It says what comes of it through mr_reply_set(), and may call any
+ * function of the library; it leaves only by returning.
+ * Threads: the one that runs JavaScript, with the context's lock. */
+typedef void (*mr_host_call)(void *data, mr_context context, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply);
+
+/* Something has come about. Notes it down and returns; calls nothing of the library. The message is there for the time of the call.
+ * Threads: the one that has the context's lock. */
+typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, uint64_t id, const uint8_t *message, uint64_t size);
+
+/* Events. */
+#define MR_EVENT_RELEASED 1u  /* JavaScript has no use any more for the host function or host error `id`; no message */
+#define MR_EVENT_FULFILLED 2u /* the promise with handle `id`, which mr_await() found pending; the message is its value */
+#define MR_EVENT_REJECTED 3u  /* likewise; the message is an exception */
+#define MR_EVENT_UNHANDLED 4u /* a promise was rejected and nobody has taken notice; the message is an exception; `id` is 0 */
+#define MR_EVENT_UNCAUGHT 5u  /* a timer's callback threw, or was stopped; the message is an exception, or empty; `id` is 0, or the status as it stopped */
+
 typedef struct mr_context_options {
   uint32_t struct_size;     /* sizeof(mr_context_options) */
   uint32_t reserved;        /* 0 */
   uint64_t max_memory;      /* bytes of JavaScript heap; 0: V8's default for this machine */
   uint64_t max_stack;       /* bytes of C stack that JavaScript may use on any one thread; 0: 984 KiB, less on threads with small stacks */
+  mr_host_call call;        /* NULL: host functions throw */
+  mr_host_event event;      /* NULL: nobody is told */
+  void *data;               /* what the two are called with */
 } mr_context_options;
 
 /* How a string that comes in is encoded. */
@@ -108,18 +130,27 @@ typedef struct mr_context_options {
 #define MR_COPY 1u           /* containers come as a whole ("deep copy"), not as handles */
 #define MR_MAPS_AS_PAIRS 2u  /* with MR_COPY: a Map or Set is written as an array (of pairs) */
 
+/* Memory of the caller. */
+typedef struct mr_slice {
+  const void *data;
+  uint64_t size;
+} mr_slice;
+
 /* What may be said of one call. NULL in place of the struct: all defaults. */
 typedef struct mr_options {
   uint32_t struct_size;   /* sizeof(mr_options) */
   uint32_t flags;         /* MR_COPY, ... */
   int64_t timeout;        /* nanoseconds from now, waiting for the context included; 0: none */
   uint64_t max_memory;    /* bytes of heap for this call; 0: the context's; larger than the context's has no effect */
-  uint64_t max_bytes;     /* MR_COPY: largest answer; 0: 2 GiB */
-  uint32_t max_depth;     /* MR_COPY: deepest nesting; 0: 1,000 */
+  uint64_t max_bytes;     /* MR_COPY: largest answer, with 8 bytes counted for each element; 0: 1 GiB */
+  uint32_t max_depth;     /* deepest nesting of a message, in or out; 0: 400 */
   uint32_t encoding;      /* mr_eval: of the code: MR_UTF8, MR_LATIN1 or MR_UTF16 */
   const char *filename;   /* mr_eval: for messages and stack traces, UTF-8, ended by NUL; NULL: "<anonymous>" */
   int32_t line_offset;    /* mr_eval: added to line numbers */
   int32_t column_offset;  /* mr_eval: added to the first line's columns */
+  const mr_slice *buffers; /* what the message's 'W' refer to */
+  uint64_t buffer_count;
+  uint64_t call;          /* a number of the caller's own, for mr_cancel(); 0: none */
 } mr_options;
 
 /* --- the library --- */
@@ -169,13 +200,27 @@ MR_API mr_status mr_handle_count(mr_context context, uint64_t *count);
  * other threads. */
 MR_API mr_status mr_terminate(mr_context context);
 
+/* Ends the call with this number (mr_options.call) and those inside of it, or keeps it from beginning: it returns MR_TERMINATED. Never waits. MR_OK, too, when
+ * there is no such call. */
+MR_API mr_status mr_cancel(mr_context context, uint64_t call);
+
 /* Drops one reference to each of `count` handles. Never waits and never runs V8: the values go at the context's next entry, or with the context. Ids that
  * are stale, 0, or of a closed context are passed over. */
 MR_API void mr_release(mr_context context, const mr_handle *handles, size_t count);
 
+/* Lets a store go that the wire's 'v' has named. Process-wide: also after the context closed. An id that is stale: nothing happens. Never waits. */
+MR_API void mr_store_release(uint64_t store);
+
+/* From now on V8 collects garbage with more zeal, and remembers it, when this many bytes of heap are in use after a collection; 0: never. */
+MR_API mr_status mr_soft_limit(mr_context context, uint64_t bytes);
+
+/* Whether the soft limit was reached since it was set, into *reached: 0 or 1. */
+MR_API mr_status mr_soft_limit_reached(mr_context context, int32_t *reached);
+
 /* --- JavaScript --- */
 /* All of these: Runs JS: yes. Errors: MR_EXCEPTION (the result holds the error), MR_TIMEOUT, MR_MEMORY_LIMIT, MR_TERMINATED, MR_CLOSED, MR_BAD_MESSAGE,
- * MR_TOO_DEEP, MR_TOO_LARGE, MR_NO_MEMORY. After each of them the context can be used again, but for MR_CLOSED. Microtasks run before the outermost call returns.
+ * MR_TOO_DEEP, MR_TOO_LARGE, MR_NO_MEMORY. With MR_TOO_DEEP, MR_TOO_LARGE, MR_BAD_MESSAGE and MR_BAD_HANDLE the result may hold a string: the path to the place in the
+ * value. After each of them the context can be used again, but for MR_CLOSED. Microtasks run before the outermost call returns.
  * `in` is one message of the wire format, `in_size` its bytes. Results are scalars, or handles; with MR_COPY containers come whole. */
 
 /* Evaluates `size` bytes of code as a classic script. The value of its last statement is the result. */
@@ -205,6 +250,38 @@ MR_API mr_status mr_read(mr_context context, mr_handle value, const mr_options *
 
 /* A handle to the context's global object. */
 MR_API mr_status mr_globals(mr_context context, const mr_options *options, mr_result *result);
+
+/* What the promise came to: its value; MR_EXCEPTION with what it was rejected with; or, while it is pending, a hole, and then MR_EVENT_FULFILLED or
+ * MR_EVENT_REJECTED is going to come with the promise's handle. The promise counts as handled. With MR_COPY the value comes as a copy, now or later. */
+MR_API mr_status mr_await(mr_context context, mr_handle promise, const mr_options *options, mr_result *result);
+
+/* A new pending promise's handle; and its end. `in` of mr_promise_settle: an array [true, value] to fulfil, [false, reason] to reject. Once settled, nothing happens. */
+MR_API mr_status mr_promise_new(mr_context context, const mr_options *options, mr_result *result);
+MR_API mr_status mr_promise_settle(mr_context context, mr_handle promise, const void *in, size_t in_size, const mr_options *options, mr_result *result);
+
+/* A new ArrayBuffer of so many zero bytes, as the wire's 'v', or typed array over one. Errors: MR_EXCEPTION (a RangeError) when there is not so much memory. */
+MR_API mr_status mr_buffer_new(mr_context context, uint32_t element, uint64_t bytes, const mr_options *options, mr_result *result);
+
+/* A short text for people: the constructor's name and a glimpse of what is inside. Runs no getters and no traps. Runs JS: no. */
+MR_API mr_status mr_preview(mr_context context, mr_handle value, const mr_options *options, mr_result *result);
+
+/* Numbers of the heap: an object of them, in bytes, named as V8 names them. Runs JS: no. */
+MR_API mr_status mr_heap_stats(mr_context context, const mr_options *options, mr_result *result);
+
+/* A snapshot of the heap, as the JSON text that Chromium's developer tools read. */
+MR_API mr_status mr_heap_snapshot(mr_context context, const mr_options *options, mr_result *result);
+
+/* Collects all garbage that there is. The result is undefined. */
+MR_API mr_status mr_low_memory(mr_context context, const mr_options *options, mr_result *result);
+
+/* --- in a host function --- */
+
+#define MR_REPLY_RETURN 0u /* the message is what the function returns */
+#define MR_REPLY_THROW 1u  /* the message is what it throws; a host error ('Y'), as a rule */
+
+/* Says what comes of a host function's call. The message is read at once; `buffers` are what its 'W' refer to. The last one counts.
+ * Threads: the callback's. Errors: MR_BAD_MESSAGE, MR_BAD_HANDLE, MR_TOO_DEEP, MR_TOO_LARGE, MR_EXCEPTION: the function then throws. */
+MR_API mr_status mr_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t size, const mr_slice *buffers, size_t buffer_count);
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,24 @@
  * 'a'  array              both  u32 n, n values
  * 'I'  array of int32     both  u32 n, n times i32
  * 'F'  array of doubles   both  u32 n, n times f64
- * 'X'  exception          out   u8 flags (MR_X_*), then the values: text, name, message, filename, line, column, frames, thrown value, stack */
+ * 'o'  object             both  u32 n, n times a key and a value
+ * 'm'  Map                both  u32 n, n times a key (any value) and a value
+ * 'e'  Set                both  u32 n, n values
+ * 'E'  error              both  the values name, message, stack (strings, or undefined), cause (a hole when there is none)
+ * 'R'  reference          both  u32 index: the container of that number in this message once more
+ * 'v'  buffer             out   u8 element (MR_ELEMENT_*), u8 flags (MR_BUFFER_*), u64 store, u64 address, u64 bytes, u64 handle (0: none)
+ * 'V'  typed array        in    u8 element, u64 n, n bytes: its content
+ * 'W'  typed array        in    u8 element, u32 index: its content is mr_options.buffers[index]
+ * 'p'  host function      in    u64 id, then the value name: a function that calls the host
+ * 'Y'  host error         in    u64 id (0: none), then the values name, message: an Error that remembers the id
+ * 'X'  exception          out   u8 flags (MR_X_*), u64 id of the host error it is or came from (0: none), then the values: text, name, message, filename, line, column,
+ *                               frames (an array of arrays: function, file, line, column), what was thrown, stack, cause (a hole when there is none)
+ *
+ * A key of an object is a string's message, or 'K' and u32 index: the key of that number in this message once more. Keys and containers ('a' 'I' 'F' 'o' 'm' 'e'
+ * 'E' 'v' 'V' 'W') are numbered from 0, each in the order in which they begin, so that cycles and what is shared stay so.
+ *
+ * A view of a script's memory ('v') holds on to its store until mr_store_release(); it stays readable after the buffer was detached, collected, or its context
+ * closed. MR_BUFFER_COPY says that the bytes are a copy, made because the memory could shrink below a view. */
 #ifndef MR_WIRE_H_
 #define MR_WIRE_H_
 
@@ -38,6 +55,17 @@
 #define MR_TAG_ARRAY 'a'
 #define MR_TAG_INT32S 'I'
 #define MR_TAG_DOUBLES 'F'
+#define MR_TAG_OBJECT 'o'
+#define MR_TAG_MAP 'm'
+#define MR_TAG_SET 'e'
+#define MR_TAG_ERROR 'E'
+#define MR_TAG_REFERENCE 'R'
+#define MR_TAG_BUFFER 'v'
+#define MR_TAG_TYPED_ARRAY 'V'
+#define MR_TAG_TYPED_ARRAY_OF 'W'
+#define MR_TAG_HOST_FUNCTION 'p'
+#define MR_TAG_HOST_ERROR 'Y'
+#define MR_TAG_KEY 'K'
 #define MR_TAG_EXCEPTION 'X'
 
 /* What a handle stands for. */
@@ -50,11 +78,30 @@
 #define MR_KIND_MAP 6u
 #define MR_KIND_SET 7u
 #define MR_KIND_ERROR 8u
-#define MR_KIND_ARRAY_BUFFER 9u
-#define MR_KIND_VIEW 10u
-#define MR_KIND_PROXY 11u
+#define MR_KIND_PROXY 9u
+#define MR_KIND_BUFFER 10u
+
+/* What the bytes of a buffer are. The order of JavaScript's typed arrays. */
+#define MR_ELEMENT_BYTES 0u /* an ArrayBuffer or a SharedArrayBuffer */
+#define MR_ELEMENT_INT8 1u
+#define MR_ELEMENT_UINT8 2u
+#define MR_ELEMENT_UINT8_CLAMPED 3u
+#define MR_ELEMENT_INT16 4u
+#define MR_ELEMENT_UINT16 5u
+#define MR_ELEMENT_INT32 6u
+#define MR_ELEMENT_UINT32 7u
+#define MR_ELEMENT_BIGINT64 8u
+#define MR_ELEMENT_BIGUINT64 9u
+#define MR_ELEMENT_FLOAT16 10u
+#define MR_ELEMENT_FLOAT32 11u
+#define MR_ELEMENT_FLOAT64 12u
+#define MR_ELEMENT_DATA_VIEW 13u
+
+/* Flags of a buffer. */
+#define MR_BUFFER_COPY 1u /* the script's memory is elsewhere */
 
 /* Flags of an exception. */
-#define MR_X_PARSE 1u /* the code could not be compiled */
+#define MR_X_PARSE 1u    /* the code could not be compiled */
+#define MR_X_REJECTED 2u /* it is what a promise was rejected with */
 
 #endif /* MR_WIRE_H_ */

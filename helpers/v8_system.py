@@ -67,9 +67,8 @@ def library_version(library: Path, search: Path | None = None) -> str:
     return asked.strip().partition("-")[0]
 
 
-def installed_v8(compiler: Path) -> SystemV8 | str:
+def installed_v8(compiler: Path, headers: Path = Path("/usr/include/node")) -> SystemV8 | str:
     """The machine's own V8, or why it is none."""
-    headers = Path("/usr/include/node")
     declared = native.header_version(headers)
     if declared is None:
         return f"no V8 headers in {headers}"

@@ -28,11 +28,7 @@ shared_library("mini_racer") {
 EXPORTS = "{ global: mr_*; local: *; };\n"
 VISIBLE = '__attribute__((visibility("default")))'
 PLAIN_SOURCE = f'extern "C" {VISIBLE} const char *mr_version() {{ return "none"; }}\n'
-V8_SOURCE = (
-    f'#include <v8.h>\nextern "C" {VISIBLE} const char *mr_version() {{ return v8::V8::GetVersion(); }}\n'
-    f'extern "C" {VISIBLE} int mr_sum(int *numbers, int n)\n'
-    "{ int sum = 0; for (int i = 0; i < n; i++) sum += numbers[i]; return sum; }\n"
-)
+V8_SOURCE = f'#include <v8.h>\nextern "C" {VISIBLE} const char *mr_version() {{ return v8::V8::GetVersion(); }}\n'
 
 
 def write_frontend(folder: Path, source: str = PLAIN_SOURCE, exports: str = EXPORTS) -> Path:

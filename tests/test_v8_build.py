@@ -6,6 +6,7 @@ The small checkout brings "its own compiler" (a folder third_party/llvm-build), 
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 import time
 from pathlib import Path
@@ -470,7 +471,7 @@ def test_gclient_makes_the_tree_of_the_pinned_revision(tmp_path):
     write_script(tmp_path / "bin/gclient", GCLIENT.format(tree=tmp_path / "upstream"))
     frontend = write_frontend(tmp_path / "frontend")
     provider = Provider("v8_build.py", tmp_path, "--source", "gclient", "--frontend", str(frontend), "--disk", "0")
-    path = f"{tmp_path / 'bin'}:{native.os.environ['PATH']}"
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
     assert "installed: V8 15.0.245.13" in provider.works(PATH=path)
     [configured] = provider.cache.glob("v8-*-gclient/.gclient")
     assert f"v8.git@{v8_build.V8_VERSION}'" in configured.read_text()
@@ -482,7 +483,7 @@ def test_gclient_that_is_not_there_or_fails(tmp_path):
     provider = Provider("v8_build.py", tmp_path, "--source", "gclient", "--disk", "0")
     assert "needs depot_tools (gclient) on PATH" in provider.fails()
     write_script(tmp_path / "bin/gclient", "exit 9")
-    message = provider.fails(PATH=f"{tmp_path / 'bin'}:{native.os.environ['PATH']}")
+    message = provider.fails(PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     assert "gclient sync failed" in message
 
 

@@ -128,7 +128,8 @@ typedef struct mr_context_options {
 
 /* Flags of mr_options. */
 #define MR_COPY 1u           /* containers come as a whole ("deep copy"), not as handles */
-#define MR_MAPS_AS_PAIRS 2u  /* with MR_COPY: a Map or Set is written as an array (of pairs) */
+#define MR_MAPS_AS_PAIRS 2u  /* with MR_COPY: a Map is written as an array of pairs, a Set as an array */
+#define MR_CLASS_NAMES 4u    /* with MR_COPY: an object that is an instance of a class comes with the class's name */
 
 /* Memory of the caller. */
 typedef struct mr_slice {

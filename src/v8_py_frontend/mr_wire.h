@@ -20,6 +20,7 @@
  * 'I'  array of int32     both  u32 n, n times i32
  * 'F'  array of doubles   both  u32 n, n times f64
  * 'o'  object             both  u32 n, n times a key and a value
+ * 'O'  instance           out   the value name (of its class; with MR_CLASS_NAMES alone), then as 'o'
  * 'm'  Map                both  u32 n, n times a key (any value) and a value
  * 'e'  Set                both  u32 n, n values
  * 'E'  error              both  the values name, message, stack (strings, or undefined), cause (a hole when there is none)
@@ -32,7 +33,7 @@
  * 'X'  exception          out   u8 flags (MR_X_*), u64 id of the host error it is or came from (0: none), then the values: text, name, message, filename, line, column,
  *                               frames (an array of arrays: function, file, line, column), what was thrown, stack, cause (a hole when there is none)
  *
- * A key of an object is a string's message, or 'K' and u32 index: the key of that number in this message once more. Keys and containers ('a' 'I' 'F' 'o' 'm' 'e'
+ * A key of an object is a string's message, or 'K' and u32 index: the key of that number in this message once more. Keys and containers ('a' 'I' 'F' 'o' 'O' 'm' 'e'
  * 'E' 'v' 'V' 'W') are numbered from 0, each in the order in which they begin, so that cycles and what is shared stay so.
  *
  * A view of a script's memory ('v') holds on to its store until mr_store_release(); it stays readable after the buffer was detached, collected, or its context
@@ -56,6 +57,7 @@
 #define MR_TAG_INT32S 'I'
 #define MR_TAG_DOUBLES 'F'
 #define MR_TAG_OBJECT 'o'
+#define MR_TAG_INSTANCE 'O'
 #define MR_TAG_MAP 'm'
 #define MR_TAG_SET 'e'
 #define MR_TAG_ERROR 'E'

@@ -112,7 +112,7 @@ push(context *in, level *entered, int64_t deadline)
   pthread_mutex_lock(&in->levels_mutex);
   entered->outer = in->innermost;
   in->innermost = entered;
-  mr_status why = reason(entered);
+  mr_status why = atomic_load(&in->closing) ? MR_CLOSED : reason(entered); /* who closes has looked at the chain already, or will find this call on it */
   pthread_mutex_unlock(&in->levels_mutex);
   if (why == MR_OK && deadline != MR__NEVER && !mr__watch_arm(&entered->watch, deadline, expired)) why = MR_NO_MEMORY;
   return why;

@@ -185,8 +185,8 @@ static void
 heap_used(void *owner, size_t used)
 {
   context *collected = owner;
-  level *running = collected->innermost;
-  if (running && running->max_memory && used > running->max_memory) stop(running, MR_MEMORY_LIMIT);
+  for (level *running = collected->innermost; running; running = running->outer) /* the heap is one: a call further in uses that of all around it */
+    if (running->max_memory && used > running->max_memory) stop(running, MR_MEMORY_LIMIT);
 }
 
 static const mrv8_host host = {handle_share, handle_new, handle_get, near_heap_limit, heap_used};

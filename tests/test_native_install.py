@@ -6,11 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import native
 import pytest
-from providers import HELPERS, Provider, write_script
+
+from tests.providers import HELPERS, Provider, write_script
 
 
 def native_set(folder: Path, mark: str, names: tuple[str, ...]) -> native.NativeSet:
@@ -66,7 +68,7 @@ import os, shutil, signal, sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
 import native
-from test_native_install import NEW_FILES, OLD_FILES, native_set
+from tests.test_native_install import NEW_FILES, OLD_FILES, native_set
 
 def install_killed_at(step, into):
     calls = 0
@@ -97,7 +99,7 @@ print(step)
 
 def test_a_kill_at_any_step_leaves_the_old_set_the_new_one_or_none(tmp_path):
     """Every system call of the install that changes the disk is a step: SIGKILL arrives just before it."""
-    script = KILLED_AT_EVERY_STEP.format(paths=[str(HELPERS), str(Path(__file__).parent)])
+    script = KILLED_AT_EVERY_STEP.format(paths=[str(HELPERS), str(HELPERS.parent)])
     command = [sys.executable, "-c", script, str(tmp_path)]
     steps = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert steps > 15
@@ -116,8 +118,8 @@ def test_a_kill_at_any_step_leaves_the_old_set_the_new_one_or_none(tmp_path):
 
 def test_two_installs_at_once_leave_one_whole_set(tmp_path):
     script = (
-        f"import sys; sys.path[:0] = [{str(HELPERS)!r}, {str(Path(__file__).parent)!r}]\n"
-        "from pathlib import Path\nimport native\nfrom test_native_install import OLD_FILES, native_set\n"
+        f"import sys; sys.path[:0] = [{str(HELPERS)!r}, {str(HELPERS.parent)!r}]\n"
+        "from pathlib import Path\nimport native\nfrom tests.test_native_install import OLD_FILES, native_set\n"
         "for _ in range(20): native.install_native(Path(sys.argv[1]), native_set(Path(sys.argv[2]), sys.argv[3], OLD_FILES))\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "into")]
@@ -273,18 +275,16 @@ def test_a_synced_folder_changes_only_where_it_differs(tmp_path):
 def test_the_time_left_follows_the_pace():
     left = native.TimeLeft()
     assert left.update(0, 0, 1000) is None
-    for second in range(1, 101):
-        steady = left.update(second, second * 2, 1000)
-    assert steady == pytest.approx(400)
-    for second in range(101, 141):
-        slower = left.update(second, 200 + (second - 100) * 0.5, 1000)
-    assert slower is not None
-    assert 500 < slower < 1600
+    steady = [left.update(second, second * 2, 1000) for second in range(1, 101)]
+    assert steady[-1] == pytest.approx(400)
+    slower = [left.update(second, 200 + (second - 100) * 0.5, 1000) for second in range(101, 141)]
+    assert slower[-1] is not None
+    assert 500 < slower[-1] < 1600
 
 
 def test_progress_without_a_terminal_is_plain_lines(capsys, monkeypatch):
     now = iter([0.0, 1.0, 6.0, 12.0, 60.0])
-    monkeypatch.setattr(native.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
     with native.Progress("build", " steps") as progress:
         for done in (10, 60, 120):
             progress.update(done, 240)

@@ -15,7 +15,8 @@ import debian
 import native
 import pytest
 import v8_build
-from providers import HAS_APT, HELPERS, Provider, path_without, write_frontend, write_script
+
+from tests.providers import HAS_APT, HELPERS, Provider, path_without, write_frontend, write_script
 
 STEPS = 6
 ROOT_GN = """\

@@ -18,11 +18,11 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-c test-py abi check format wheel sdist docs docs-serve bench clean
+.PHONY: help build demo test test-c test-py test-pythons abi check format wheel sdist docs docs-serve bench clean
 
 help: ## list the commands
 	@echo "mini-racer: V8 inside Python. usage: make COMMAND"; echo
-	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "%-13s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "%-14s %s\n", $$1, $$2 }'
 	@echo; echo "  V8=system     Debian's V8 of 2022, in minutes   V8=source  current V8, from source (docs/building.md)"
 	@echo "  PYTHON=...    the Python that .venv is made with   ARGS=...   more arguments for pytest"
 
@@ -40,6 +40,9 @@ test-c: $(STAMP)test $(BUILT) ## C tests: the core on a fake bridge under saniti
 
 test-py: $(STAMP)test $(BUILT) ## Python tests [ARGS="-k timeout"]
 	$(PY) -m pytest $(ARGS)
+
+test-pythons: $(STAMP)test $(BUILT) ## the Python tests on every Python from 3.10 that this machine has
+	$(PY) helpers/pythons.py $(ARGS)
 
 abi: $(STAMP)test ## compare header, exported symbols and ctypes table
 	$(PY) helpers/abi.py

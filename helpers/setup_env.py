@@ -122,17 +122,17 @@ def can_make_venv() -> bool:
     return subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
-def make_venv() -> Path:
-    """Makes .venv where there is none, with a pip that knows groups, and returns its python."""
-    python = VENV / "bin" / "python"
+def make_venv(venv: Path) -> Path:
+    """Makes the environment where there is none, with a pip that knows groups, and returns its python."""
+    python = venv / "bin" / "python"
     answers = python.exists() and subprocess.run(
         [str(python), "-m", "pip", "--version"], capture_output=True, check=False
     )
     if not answers or answers.returncode:
         if not can_make_venv():
             apt_install(["python3-venv"], "Python's venv module is")
-        say(f"making .venv with Python {sys.version.split()[0]}")
-        run(sys.executable, "-m", "venv", "--clear", VENV)
+        say(f"making {venv.name} with Python {sys.version.split()[0]}")
+        run(sys.executable, "-m", "venv", "--clear", venv)
         run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", PIP_WITH_GROUPS, quiet=True)
     # A path file in place of an editable install: that would build the library, and would fix which one is used.
     where = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
@@ -142,9 +142,9 @@ def make_venv() -> Path:
 
 
 def install_groups(python: Path, groups: list[str]) -> None:
-    """Installs dependency groups of pyproject.toml into .venv."""
+    """Installs dependency groups of pyproject.toml into the environment."""
     started = time.monotonic()
-    say(f"installing Python packages for {', '.join(groups)} into .venv")
+    say(f"installing Python packages for {', '.join(groups)} into {python.parent.parent.name}")
     options = [word for group in groups for word in ("--group", group)]
     run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *options, quiet=True)
     say(f"{', '.join(groups)} ready after {time.monotonic() - started:.0f} s")
@@ -154,12 +154,14 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Sets the checkout up for the named dependency groups.")
     parser.add_argument("groups", nargs="+", metavar="GROUP", help="a dependency group of pyproject.toml")
-    groups = parser.parse_args().groups
+    parser.add_argument("--venv", type=Path, default=VENV, help="the environment (default: .venv of this checkout)")
+    arguments = parser.parse_args()
+    groups = arguments.groups
     if sys.version_info < OLDEST_PYTHON:
         wanted = ".".join(map(str, OLDEST_PYTHON))
         fail(f"Python {sys.version.split()[0]} is too old: {wanted} or newer is needed (`make PYTHON=python3.12 ...`).")
     install_tools(groups)
-    install_groups(make_venv(), groups)
+    install_groups(make_venv(arguments.venv), groups)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,384 @@
+/* fake_bridge.c: mrv8_bridge.h without V8. It follows a script, and ends the process when the core breaks a promise: one thread in an isolate at a time, nothing
+ * after delete, every value deleted before its isolate, no termination undone that was not asked for.
+ *
+ * The script is the `in` of a run, whatever its operation: commands with ';' between them. The last one that makes a value makes the answer.
+ *   undefined, int N, string TEXT, bytes N     values; `bytes` is a string of N letters
+ *   handle NAME, handles N                     a handle to the value of that name; an array of handles to N values, named 0, 1, ...
+ *   handle-of N                                the name of the value that the handle has, "stale" when it has none; as a script gets at its arguments
+ *   throw TEXT                                 an exception
+ *   fail N                                     the run returns status N
+ *   loop                                       runs until it is terminated
+ *   sleep N                                    sleeps for N ms, and sees a termination only then
+ *   call                                       calls the test's function, fake_on_call
+ *   heap N, near-limit                         a collection left N bytes; the heap is nearly full
+ * Without `in`, MRV8_READ and MRV8_KEYS answer the target's name, MRV8_GLOBALS a handle, everything else undefined. */
+#include "fake_bridge.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "mr_clock.h"
+#include "mr_result.h"
+#include "mr_wire.h"
+#include "require.h"
+
+#define ISOLATE_MAGIC 0x69736f6cu
+#define VALUE_MAGIC 0x76616c75u
+#define GONE 0xdeaddeadu
+#define LONGEST_LOOP INT64_C(30000000000) /* a termination that takes longer never comes */
+
+struct mrv8_isolate {
+  uint32_t magic;
+  const mrv8_host *host;
+  void *owner;
+  atomic_bool terminating;
+  _Atomic(const void *) inside; /* the thread */
+  uint32_t depth;
+  uint64_t values;
+};
+
+struct mrv8_value {
+  uint32_t magic;
+  mrv8_isolate *isolate;
+  char name[32];
+};
+
+_Thread_local fake_hook fake_on_call, fake_on_delete, fake_on_enter;
+_Thread_local fake_seen fake_last;
+atomic_int fake_initialize_status, fake_isolate_status;
+mr_init_options fake_init_options;
+mr_context_options fake_context_options;
+static atomic_uint_fast64_t live_isolates, live_values;
+
+uint64_t
+fake_isolates(void)
+{
+  return atomic_load(&live_isolates);
+}
+
+uint64_t
+fake_values(void)
+{
+  return atomic_load(&live_values);
+}
+
+static void
+call_once(fake_hook *hook)
+{
+  fake_hook taken = *hook;
+  *hook = (fake_hook){NULL, NULL};
+  if (taken.function) taken.function(taken.data);
+}
+
+/* --- the library --- */
+
+const char *
+mrv8_version(void)
+{
+  return "0.0.0.0";
+}
+
+int32_t
+mrv8_feature(const char *name)
+{
+  return strcmp(name, "fake") == 0;
+}
+
+mr_status
+mrv8_initialize(const mr_init_options *options)
+{
+  fake_init_options = *options;
+  return (mr_status)atomic_exchange(&fake_initialize_status, MR_OK);
+}
+
+/* --- who is inside --- */
+
+static void
+enter(mrv8_isolate *self)
+{
+  static _Thread_local char me;
+  REQUIRE(self->magic == ISOLATE_MAGIC);
+  const void *nobody = NULL;
+  if (!atomic_compare_exchange_strong(&self->inside, &nobody, &me)) REQUIRE(nobody == &me);
+  self->depth++;
+}
+
+static void
+leave(mrv8_isolate *self)
+{
+  if (--self->depth == 0) atomic_store(&self->inside, NULL);
+}
+
+mr_status
+mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void *owner, mrv8_isolate **isolate)
+{
+  fake_context_options = *options;
+  mr_status status = (mr_status)atomic_exchange(&fake_isolate_status, MR_OK);
+  if (status != MR_OK) return status;
+  mrv8_isolate *self = calloc(1, sizeof *self);
+  if (!self) return MR_NO_MEMORY;
+  self->magic = ISOLATE_MAGIC;
+  self->host = host;
+  self->owner = owner;
+  *isolate = self;
+  atomic_fetch_add(&live_isolates, 1);
+  return MR_OK;
+}
+
+void
+mrv8_isolate_delete(mrv8_isolate *self)
+{
+  enter(self);
+  REQUIRE(self->depth == 1);
+  REQUIRE(self->values == 0);
+  self->magic = GONE;
+  free(self);
+  atomic_fetch_sub(&live_isolates, 1);
+}
+
+void
+mrv8_terminate(mrv8_isolate *self)
+{
+  REQUIRE(self->magic == ISOLATE_MAGIC);
+  atomic_store(&self->terminating, true);
+}
+
+void
+mrv8_cancel_terminate(mrv8_isolate *self)
+{
+  REQUIRE(self->magic == ISOLATE_MAGIC);
+  atomic_store(&self->terminating, false);
+}
+
+void
+mrv8_values_delete(mrv8_isolate *self, mrv8_value *const *values, size_t count)
+{
+  enter(self);
+  call_once(&fake_on_delete);
+  for (size_t i = 0; i < count; i++) {
+    REQUIRE(values[i]->magic == VALUE_MAGIC && values[i]->isolate == self);
+    values[i]->magic = GONE;
+    free(values[i]);
+    self->values--;
+    atomic_fetch_sub(&live_values, 1);
+  }
+  leave(self);
+}
+
+/* --- the script --- */
+
+typedef struct run {
+  mrv8_isolate *self;
+  const mrv8_request *request;
+  mr_result *result;
+} run;
+
+static mr_status
+put_count(mr_result *result, char tag, uint64_t count)
+{
+  uint32_t small = (uint32_t)count;
+  return mr__result_put_tag(result, tag, &small, sizeof small) ? MR_OK : MR_NO_MEMORY;
+}
+
+static mr_status
+put_string(mr_result *result, const char *text)
+{
+  size_t size = strlen(text);
+  mr_status status = put_count(result, MR_TAG_LATIN1, size);
+  return status == MR_OK && !mr__result_put(result, text, size) ? MR_NO_MEMORY : status;
+}
+
+static mr_status
+put_bytes(mr_result *result, const char *count)
+{
+  uint64_t size = strtoull(count, NULL, 10);
+  mr_status status = put_count(result, MR_TAG_LATIN1, size);
+  if (status != MR_OK || !mr__result_grow(result, size)) return MR_NO_MEMORY;
+  memset(result->data + result->size, 'x', (size_t)size);
+  result->size += size;
+  return MR_OK;
+}
+
+static int
+same(const void *local, const mrv8_value *held)
+{
+  REQUIRE(held->magic == VALUE_MAGIC);
+  return strcmp(local, held->name) == 0;
+}
+
+/* A poor hash, so that values share their places in the core's table. */
+static uint32_t
+hash(const char *name)
+{
+  uint32_t sum = 0;
+  for (; *name; name++) sum += (uint32_t)*name;
+  return sum % 11;
+}
+
+static mr_status
+put_handle(const run *run, const char *name)
+{
+  mrv8_isolate *self = run->self;
+  mr_handle handle = self->host->handle_share(self->owner, hash(name), same, name);
+  if (!handle) {
+    mrv8_value *value = calloc(1, sizeof *value);
+    REQUIRE(value && strlen(name) < sizeof value->name);
+    value->magic = VALUE_MAGIC;
+    value->isolate = self;
+    memcpy(value->name, name, strlen(name));
+    handle = self->host->handle_new(self->owner, hash(name), value);
+    if (!handle) {
+      free(value);
+      return MR_NO_MEMORY;
+    }
+    self->values++;
+    atomic_fetch_add(&live_values, 1);
+  }
+  uint8_t payload[9] = {MR_KIND_OBJECT};
+  memcpy(payload + 1, &handle, sizeof handle);
+  return mr__result_put_tag(run->result, MR_TAG_HANDLE, payload, sizeof payload) ? MR_OK : MR_NO_MEMORY;
+}
+
+static mr_status
+put_handles(const run *run, const char *count)
+{
+  uint64_t wanted = strtoull(count, NULL, 10);
+  mr_status status = put_count(run->result, MR_TAG_ARRAY, wanted);
+  for (uint64_t i = 0; i < wanted && status == MR_OK; i++) {
+    char name[24];
+    snprintf(name, sizeof name, "%" PRIu64, i);
+    status = put_handle(run, name);
+  }
+  return status;
+}
+
+static mr_status
+put_name_of(const run *run, const char *handle)
+{
+  const mrv8_value *value = run->self->host->handle_get(run->self->owner, strtoull(handle, NULL, 10));
+  REQUIRE(!value || value->magic == VALUE_MAGIC);
+  return put_string(run->result, value ? value->name : "stale");
+}
+
+static mr_status
+put_exception(mr_result *result, const char *text)
+{
+  uint8_t flags = 0;
+  if (!mr__result_put_tag(result, MR_TAG_EXCEPTION, &flags, sizeof flags)) return MR_NO_MEMORY;
+  mr_status status = put_string(result, text);
+  for (int i = 0; i < 8 && status == MR_OK; i++)
+    if (!mr__result_put_tag(result, MR_TAG_UNDEFINED, NULL, 0)) status = MR_NO_MEMORY;
+  return status == MR_OK ? MR_EXCEPTION : status;
+}
+
+static mr_status
+loop(mrv8_isolate *self)
+{
+  int64_t start = mr__now();
+  while (!atomic_load(&self->terminating)) {
+    REQUIRE(mr__now() - start < LONGEST_LOOP);
+    sched_yield();
+  }
+  return MR_TERMINATED;
+}
+
+static void
+sleep_ms(const char *count)
+{
+  int64_t nanoseconds = strtoll(count, NULL, 10) * 1000000;
+  struct timespec left = mr__timespec(nanoseconds);
+  while (nanosleep(&left, &left) != 0) continue;
+}
+
+static bool
+is(const char **argument, const char *command, const char *name)
+{
+  size_t length = strlen(name);
+  if (strncmp(command, name, length) != 0 || (command[length] && command[length] != ' ')) return false;
+  *argument = command[length] ? command + length + 1 : command + length;
+  return true;
+}
+
+static mr_status
+step(const run *run, const char *command)
+{
+  mrv8_isolate *self = run->self;
+  const char *argument = "";
+  if (is(&argument, command, "loop")) return loop(self);
+  if (is(&argument, command, "sleep")) return sleep_ms(argument), MR_OK;
+  if (is(&argument, command, "heap")) return self->host->heap_used(self->owner, strtoull(argument, NULL, 10)), MR_OK;
+  if (is(&argument, command, "near-limit")) return REQUIRE(self->host->near_heap_limit(self->owner, 1000, 1000) > 1000), MR_OK;
+  if (is(&argument, command, "fail")) return (mr_status)strtol(argument, NULL, 10);
+  if (is(&argument, command, "call")) {
+    REQUIRE(fake_on_call.function);
+    fake_on_call.function(fake_on_call.data);
+    return MR_OK;
+  }
+  mr__result_start(run->result);
+  if (is(&argument, command, "int")) {
+    int32_t number = (int32_t)strtol(argument, NULL, 10);
+    return mr__result_put_tag(run->result, MR_TAG_INT32, &number, sizeof number) ? MR_OK : MR_NO_MEMORY;
+  }
+  if (is(&argument, command, "string")) return put_string(run->result, argument);
+  if (is(&argument, command, "bytes")) return put_bytes(run->result, argument);
+  if (is(&argument, command, "handle")) return put_handle(run, argument);
+  if (is(&argument, command, "handles")) return put_handles(run, argument);
+  if (is(&argument, command, "handle-of")) return put_name_of(run, argument);
+  if (is(&argument, command, "throw")) return put_exception(run->result, argument);
+  REQUIRE(is(&argument, command, "undefined"));
+  return mr__result_put_tag(run->result, MR_TAG_UNDEFINED, NULL, 0) ? MR_OK : MR_NO_MEMORY;
+}
+
+/* The script that a run without `in` stands for. */
+static void
+write_script(const mrv8_request *request, char *script, size_t size)
+{
+  if (request->in_size) {
+    size_t copied = request->in_size < size ? request->in_size : size - 1;
+    memcpy(script, request->in, copied);
+    script[copied] = 0;
+  } else if (request->operation == MRV8_GLOBALS) {
+    snprintf(script, size, "handle globals");
+  } else if (request->target) {
+    snprintf(script, size, "string %s", request->target->name);
+  } else {
+    snprintf(script, size, "undefined");
+  }
+}
+
+static void
+note(const mrv8_request *request)
+{
+  fake_last = (fake_seen){.operation = request->operation, .outermost = request->outermost, .in_size = request->in_size, .options = *request->options};
+  if (request->target) memcpy(fake_last.target, request->target->name, sizeof fake_last.target);
+  if (!request->options->filename) return;
+  snprintf(fake_last.filename, sizeof fake_last.filename, "%s", request->options->filename);
+  fake_last.options.filename = fake_last.filename;
+}
+
+mr_status
+mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
+{
+  call_once(&fake_on_enter);
+  enter(self);
+  REQUIRE(request->outermost == (self->depth == 1));
+  REQUIRE(request->options->struct_size == sizeof(mr_options) && request->options->max_depth && request->options->max_bytes);
+  REQUIRE(!request->target || (request->target->magic == VALUE_MAGIC && request->target->isolate == self));
+  note(request);
+  char script[1024], *rest = script;
+  write_script(request, script, sizeof script);
+  run here = {self, request, result};
+  mr_status status = MR_OK;
+  for (char *command; status == MR_OK && (command = strsep(&rest, ";"));) {
+    while (*command == ' ') command++;
+    status = step(&here, command);
+    if (atomic_load(&self->terminating)) status = MR_TERMINATED;
+  }
+  leave(self);
+  return status;
+}

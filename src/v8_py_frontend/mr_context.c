@@ -208,11 +208,11 @@ allocate(void)
 mr_status
 mr_context_new(const mr_context_options *options, mr_context *id)
 {
-  if (!id || (options && options->struct_size < sizeof(uint32_t))) return MR_BAD_ARGUMENT;
+  if (!id) return MR_BAD_ARGUMENT;
   *id = 0;
+  mr_context_options full = {.struct_size = sizeof full};
+  if (!mr__options_copy(&full, sizeof full, options)) return MR_BAD_ARGUMENT;
   if (!atomic_load(&usable)) return MR_NOT_INITIALIZED;
-  mr_context_options full = {0};
-  if (options) memcpy(&full, options, options->struct_size < sizeof full ? options->struct_size : sizeof full);
   context *made = allocate();
   if (!made) return MR_NO_MEMORY;
   mr_status status = mrv8_isolate_new(&full, &host, made, &made->isolate);
@@ -336,11 +336,7 @@ static mr_status
 complete(const mr_options *given, mr_options *full)
 {
   *full = (mr_options){.struct_size = sizeof *full};
-  if (given) {
-    if (given->struct_size < 2 * sizeof(uint32_t)) return MR_BAD_ARGUMENT;
-    memcpy(full, given, given->struct_size < sizeof *full ? given->struct_size : sizeof *full);
-    if (full->timeout < 0 || full->encoding > MR_UTF16) return MR_BAD_ARGUMENT;
-  }
+  if (!mr__options_copy(full, sizeof *full, given) || full->timeout < 0 || full->encoding > MR_UTF16) return MR_BAD_ARGUMENT;
   if (!full->max_depth) full->max_depth = DEFAULT_MAX_DEPTH;
   if (!full->max_bytes) full->max_bytes = DEFAULT_MAX_BYTES;
   return MR_OK;

@@ -107,10 +107,7 @@ mr_status
 mr_init(const mr_init_options *options)
 {
   mr_init_options full = {.struct_size = sizeof full};
-  if (options) {
-    if (options->struct_size < 2 * sizeof(uint32_t)) return MR_BAD_ARGUMENT;
-    memcpy(&full, options, options->struct_size < sizeof full ? options->struct_size : sizeof full);
-  }
+  if (!mr__options_copy(&full, sizeof full, options)) return MR_BAD_ARGUMENT;
   pthread_mutex_lock(&mutex);
   mr_status status = started ? MR_ALREADY_INITIALIZED : check_files(&full);
   if (status == MR_OK) {

@@ -1,11 +1,20 @@
 /* mr_api.c: the public functions that run JavaScript. Each makes a request of its arguments and hands it to the one way in, mr__run(). Any thread. */
 #include "mr_context.h"
 
+/* Of a call that does not even begin; its result is empty, as after any failure. */
+static mr_status
+refuse(mr_status why, mr_result *result)
+{
+  if (!result || result->struct_size < sizeof *result) return MR_BAD_ARGUMENT;
+  mr_result_free(result);
+  return why;
+}
+
 /* A request whose input is `size` bytes at `in`. */
 static mr_status
 run(mr_context context, mr_handle target, mrv8_operation operation, const void *in, size_t size, const mr_options *options, mr_result *result)
 {
-  if (!in && size) return MR_BAD_ARGUMENT;
+  if (!in && size) return refuse(MR_BAD_ARGUMENT, result);
   mrv8_request request = {.operation = operation, .in = in, .in_size = size};
   return mr__run(context, target, &request, options, result);
 }
@@ -14,7 +23,7 @@ run(mr_context context, mr_handle target, mrv8_operation operation, const void *
 static mr_status
 run_on(mr_context context, mr_handle target, mrv8_operation operation, const void *in, size_t size, const mr_options *options, mr_result *result)
 {
-  return target ? run(context, target, operation, in, size, options, result) : MR_BAD_HANDLE;
+  return target ? run(context, target, operation, in, size, options, result) : refuse(MR_BAD_HANDLE, result);
 }
 
 mr_status

@@ -51,8 +51,8 @@ struct mrv8_value {
 _Thread_local fake_hook fake_on_call, fake_on_delete, fake_on_enter;
 _Thread_local fake_seen fake_last;
 atomic_int fake_initialize_status, fake_isolate_status;
-mr_init_options fake_init_options;
-mr_context_options fake_context_options;
+_Thread_local mr_init_options fake_init_options;
+_Thread_local mr_context_options fake_context_options;
 static atomic_uint_fast64_t live_isolates, live_values;
 
 uint64_t

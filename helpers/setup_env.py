@@ -60,12 +60,13 @@ CMOCKA_PROGRAM = (
     "int main(void) { return cmocka_run_group_tests(((const struct CMUnitTest[]){{0}}), NULL, NULL); }\n"
 )
 CMOCKA = Tool("the C test library cmocka", compiles(CMOCKA_PROGRAM, "-lcmocka"), ("libcmocka-dev",))
+PATCH_AND_XZ = Tool("patch and xz", lambda: all(map(shutil.which, ("patch", "xz"))), ("patch", "xz-utils"))
 GO = Tool("actionlint (or Go to build it)", command("actionlint", "go"), ("golang-go",))
 
 # What a dependency group of pyproject.toml needs besides Python packages.
 TOOLS = {
     "build": (C_COMPILER, CXX_COMPILER, BINUTILS),
-    "test": (C_COMPILER, CXX_COMPILER, BINUTILS, CMOCKA),
+    "test": (C_COMPILER, CXX_COMPILER, BINUTILS, CMOCKA, PATCH_AND_XZ),
     "check": (C_COMPILER, CXX_COMPILER, BINUTILS, CMOCKA, GO),
 }
 

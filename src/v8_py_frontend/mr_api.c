@@ -1,5 +1,5 @@
 /* mr_api.c: the public functions that run JavaScript. Each makes a request of its arguments and hands it to the one way in, mr__run(). Any thread. */
-#include "mr_context.h"
+#include "mr_level.h"
 
 /* Of a call that does not even begin; its result is empty, as after any failure. */
 static mr_status
@@ -90,4 +90,54 @@ mr_status
 mr_globals(mr_context context, const mr_options *options, mr_result *result)
 {
   return run(context, 0, MRV8_GLOBALS, NULL, 0, options, result);
+}
+
+mr_status
+mr_await(mr_context context, mr_handle promise, const mr_options *options, mr_result *result)
+{
+  return run_on(context, promise, MRV8_AWAIT, NULL, 0, options, result);
+}
+
+mr_status
+mr_promise_new(mr_context context, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_PROMISE, NULL, 0, options, result);
+}
+
+mr_status
+mr_promise_settle(mr_context context, mr_handle promise, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run_on(context, promise, MRV8_SETTLE, in, in_size, options, result);
+}
+
+mr_status
+mr_buffer_new(mr_context context, uint32_t element, uint64_t bytes, const mr_options *options, mr_result *result)
+{
+  if (bytes > SIZE_MAX) return refuse(MR_TOO_LARGE, result);
+  mrv8_request request = {.operation = MRV8_BUFFER, .number = element, .in_size = (size_t)bytes};
+  return mr__run(context, 0, &request, options, result);
+}
+
+mr_status
+mr_preview(mr_context context, mr_handle value, const mr_options *options, mr_result *result)
+{
+  return run_on(context, value, MRV8_PREVIEW, NULL, 0, options, result);
+}
+
+mr_status
+mr_heap_stats(mr_context context, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_HEAP_STATS, NULL, 0, options, result);
+}
+
+mr_status
+mr_heap_snapshot(mr_context context, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_HEAP_SNAPSHOT, NULL, 0, options, result);
+}
+
+mr_status
+mr_low_memory(mr_context context, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_LOW_MEMORY, NULL, 0, options, result);
 }

@@ -1,31 +1,60 @@
-/* mr_context.h: contexts, and the one way into JavaScript. Any thread; what protects what is said in mr_context.c. */
+/* mr_context.h: a context, as the core's own files see it, and how to get hold of one. What protects what stands at each part. */
 #ifndef MR_CONTEXT_H_
 #define MR_CONTEXT_H_
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
-#include <string.h>
 
+#include "mr_handles.h"
+#include "mr_lock.h"
+#include "mr_scheduler.h"
+#include "mr_timers.h"
 #include "mrv8_bridge.h"
 
-/* Copies what a client's option struct holds, which may be of an older or a newer header, over the defaults in `full`; NULL: nothing. False: no header had a
- * struct of that size. In the middle of a field it would let half a pointer through. */
-static inline bool
-mr__options_copy(void *full, uint32_t size, const void *given)
-{
-  uint32_t given_size;
-  if (!given) return true;
-  memcpy(&given_size, given, sizeof given_size);
-  if (given_size < 2 * sizeof(uint32_t) || given_size % sizeof(void *)) return false;
-  memcpy(full, given, given_size < size ? given_size : size);
-  memcpy(full, &size, sizeof size);
-  return true;
-}
+struct mr__level;
 
-/* Set once by mr_init(). */
+typedef struct mr__context {
+  mr_context id; /* this and the next three never change */
+  mr_host_call call;
+  mr_host_event event;
+  void *data;
+  atomic_uint references; /* one for being open, one for each call that uses it */
+  atomic_bool closing;
+
+  mr__lock lock; /* protects what follows, up to the next lock */
+  mrv8_isolate *isolate;
+  mr__handles handles;
+  mr__timers timers;
+  uint64_t soft_limit; /* bytes; 0: none */
+  bool soft_limit_reached;
+
+  pthread_mutex_t levels_mutex; /* protects the chain for those who look at it from outside; who has the lock writes it under both */
+  struct mr__level *innermost;
+
+  pthread_mutex_t release_mutex; /* protects what follows */
+  mr_handle *released;
+  size_t released_count, released_capacity;
+  atomic_bool has_released;
+
+  mr__wakeup wakeup; /* the scheduler's */
+} mr__context;
+
+/* mr_init() has come to its end. */
 void mr__contexts_open_for_use(void);
+bool mr__contexts_usable(void);
 
-/* Does one thing in a context, from the client's call to its answer: finds the context, waits for its lock, watches the clock, runs, and says what became of it.
- * `target` 0: the request is for the context itself. Fills in the request's target, options and outermost. */
-mr_status mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options *options, mr_result *result);
+/* The open context of an id, with a reference for the caller; NULL when there is none. */
+mr__context *mr__context_find(mr_context id);
+void mr__context_unreference(mr__context *context);
+
+/* Gives the lock back. The outermost one to leave a closed context destroys it. */
+void mr__context_leave(mr__context *context);
+
+/* With the lock: drops what the client has released since the last entry. */
+void mr__context_drain(mr__context *context);
+
+/* What the bridge may ask of a context; mr_host.c. */
+extern const mrv8_host mr__host;
 
 #endif /* MR_CONTEXT_H_ */

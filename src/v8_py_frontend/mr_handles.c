@@ -65,13 +65,13 @@ grow(mr__handles *handles)
 }
 
 mr_handle
-mr__handles_share(mr__handles *handles, uint32_t hash, int (*same)(const void *, const mrv8_value *), const void *local)
+mr__handles_share(mr__handles *handles, uint32_t hash, int (*same)(const void *, const mrv8_value *), const void *local, uint32_t references)
 {
   if (!handles->capacity) return 0;
   for (uint32_t at = *bucket_of(handles, hash); at; at = handles->slots[at - 1].next) {
     slot *held = &handles->slots[at - 1];
     if (held->hash != hash || !same(local, held->value)) continue;
-    held->references++;
+    held->references += references;
     return handle_of(handles, at - 1);
   }
   return 0;

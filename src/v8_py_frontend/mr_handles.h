@@ -18,8 +18,8 @@ typedef struct mr__handles {
   uint64_t count;                /* live ones */
 } mr__handles;
 
-/* The handle of a value that is held already, with one reference more; 0: there is none. */
-mr_handle mr__handles_share(mr__handles *handles, uint32_t hash, int (*same)(const void *, const mrv8_value *), const void *local);
+/* The handle of a value that is held already, with so many references more; 0: there is none. */
+mr_handle mr__handles_share(mr__handles *handles, uint32_t hash, int (*same)(const void *, const mrv8_value *), const void *local, uint32_t references);
 
 /* A new handle with one reference. 0: no memory, or no room. */
 mr_handle mr__handles_new(mr__handles *handles, uint32_t hash, mrv8_value *value);

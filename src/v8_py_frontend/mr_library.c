@@ -9,6 +9,7 @@
 
 #include "mr_build.h"
 #include "mr_context.h"
+#include "mr_options.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool started;

@@ -15,11 +15,13 @@ extern "C" {
 
 typedef struct mrv8_isolate mrv8_isolate; /* one isolate with its realm */
 typedef struct mrv8_value mrv8_value;     /* one JavaScript value, kept alive */
+typedef struct mrv8_timer mrv8_timer;     /* a callback that a timer is going to call, with its arguments */
+typedef struct mrv8_store mrv8_store;     /* memory of a buffer, kept alive; outlives isolates */
 
 /* The bridge's questions to the core; `owner` is what mrv8_isolate_new() was given. All are asked by the thread that holds the lock, during a (locked) call. */
 typedef struct mrv8_host {
-  /* The handle of a value that is already held, with one more reference; 0 when there is none. `same` compares a held value with `local`. */
-  mr_handle (*handle_share)(void *owner, uint32_t hash, int (*same)(const void *local, const mrv8_value *held), const void *local);
+  /* The handle of a value that is already held, with so many references more; 0 when there is none. `same` compares a held value with `local`. */
+  mr_handle (*handle_share)(void *owner, uint32_t hash, int (*same)(const void *local, const mrv8_value *held), const void *local, uint32_t references);
   /* A new handle with one reference; takes the value over. 0 (and nothing taken): out of memory. */
   mr_handle (*handle_new)(void *owner, uint32_t hash, mrv8_value *value);
   /* The value of a handle; NULL when it is stale. */
@@ -28,6 +30,16 @@ typedef struct mrv8_host {
   size_t (*near_heap_limit)(void *owner, size_t current_limit, size_t initial_limit);
   /* A garbage collection ended with so many bytes in use. May call mrv8_terminate(). */
   void (*heap_used)(void *owner, size_t used);
+  /* JavaScript calls a host function; the answer comes by mrv8_reply_set(). */
+  void (*call)(void *owner, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply);
+  /* Something for the client to know: MR_EVENT_*. */
+  void (*event)(void *owner, uint32_t event, uint64_t id, const uint8_t *message, uint64_t size);
+  /* An id for a store, which it takes over; 0 (and nothing taken): out of memory. */
+  uint64_t (*store_new)(mrv8_store *store);
+  /* A timer that is due in so many nanoseconds, again and again if it repeats; takes it over. Returns its number; 0 (and nothing taken): out of memory. */
+  uint32_t (*timer_new)(void *owner, int64_t delay, int repeats, mrv8_timer *timer);
+  /* Takes the timer of that number back; NULL when there is none. */
+  mrv8_timer *(*timer_take)(void *owner, uint32_t number);
 } mrv8_host;
 
 typedef enum mrv8_operation {
@@ -42,13 +54,25 @@ typedef enum mrv8_operation {
   MRV8_HAS,       /* `in`: the key */
   MRV8_KEYS,
   MRV8_READ,
-  MRV8_GLOBALS
+  MRV8_GLOBALS,
+  MRV8_AWAIT,
+  MRV8_PROMISE,
+  MRV8_SETTLE,  /* `in`: [whether it is fulfilled, value] */
+  MRV8_BUFFER,  /* `number`: element, `in_size`: bytes; no `in` */
+  MRV8_PREVIEW,
+  MRV8_HEAP_STATS,
+  MRV8_HEAP_SNAPSHOT,
+  MRV8_LOW_MEMORY,
+  MRV8_TIMER    /* `timer`; what it throws goes to MR_EVENT_UNCAUGHT */
 } mrv8_operation;
 
 typedef struct mrv8_request {
   mrv8_operation operation;
   int outermost;              /* microtasks run at its end */
   mrv8_value *target;         /* NULL for operations on the context */
+  mr_handle target_handle;    /* its handle; 0 likewise */
+  mrv8_timer *timer;
+  uint32_t number;
   const void *in;             /* a message, or code */
   size_t in_size;
   const mr_options *options;  /* never NULL, complete, defaults filled in */
@@ -76,6 +100,18 @@ mr_status mrv8_run(mrv8_isolate *isolate, const mrv8_request *request, mr_result
 /* Makes JavaScript that runs in the isolate, or will run there, unwind until mrv8_cancel_terminate(). */
 void mrv8_terminate(mrv8_isolate *isolate);
 void mrv8_cancel_terminate(mrv8_isolate *isolate);
+
+/* (locked) During a host->call: what the function returns or throws. As mr_reply_set(). */
+mr_status mrv8_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t size, const mr_slice *buffers, size_t buffer_count);
+
+/* (locked) Drops a timer that did not run, or will not again. */
+void mrv8_timer_delete(mrv8_isolate *isolate, mrv8_timer *timer);
+
+/* Lets a store go. Needs no isolate. */
+void mrv8_store_delete(mrv8_store *store);
+
+/* (locked) Asks V8 to collect with more zeal. */
+void mrv8_memory_pressure(mrv8_isolate *isolate);
 
 /* (locked) Drops values. */
 void mrv8_values_delete(mrv8_isolate *isolate, mrv8_value *const *values, size_t count);

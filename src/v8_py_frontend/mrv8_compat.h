@@ -5,6 +5,7 @@
 #include <v8.h>
 
 #include <cstdint>
+#include <memory>
 
 #define MRV8_AT_LEAST(major, minor) (V8_MAJOR_VERSION > (major) || (V8_MAJOR_VERSION == (major) && V8_MINOR_VERSION >= (minor)))
 
@@ -43,6 +44,41 @@ Origin(v8::Isolate *isolate, v8::Local<v8::Value> name, int line, int column)
   return v8::ScriptOrigin(name, line, column);
 #else
   return v8::ScriptOrigin(isolate, name, line, column);
+#endif
+}
+
+/* Memory for a buffer, zeros if `clear`; null when there is not so much. */
+inline std::unique_ptr<v8::BackingStore>
+NewStore(v8::Isolate *isolate, const std::shared_ptr<v8::ArrayBuffer::Allocator> &allocator, size_t size, bool clear)
+{
+  if (size > v8::ArrayBuffer::kMaxByteLength) return nullptr;
+#if MRV8_AT_LEAST(13, 0)
+  (void)allocator;
+  auto mode = clear ? v8::BackingStoreInitializationMode::kZeroInitialized : v8::BackingStoreInitializationMode::kUninitialized;
+  return v8::ArrayBuffer::NewBackingStore(isolate, size, mode, v8::BackingStoreOnFailureMode::kReturnNull);
+#else
+  (void)isolate;
+  using Shared = std::shared_ptr<v8::ArrayBuffer::Allocator>;
+  void *data = clear ? allocator->Allocate(size) : allocator->AllocateUninitialized(size);
+  if (!data) return nullptr;
+  auto release = [](void *memory, size_t length, void *holder) {
+    auto *shared = static_cast<Shared *>(holder);
+    (*shared)->Free(memory, length);
+    delete shared;
+  };
+  return v8::ArrayBuffer::NewBackingStore(data, size, release, new Shared(allocator));
+#endif
+}
+
+/* Whether a script can make the memory smaller, or V8 may take pages of it away. */
+inline bool
+CanShrink(const v8::BackingStore &store)
+{
+#if MRV8_AT_LEAST(11, 0)
+  return store.IsResizableByUserJavaScript();
+#else
+  (void)store;
+  return false;
 #endif
 }
 

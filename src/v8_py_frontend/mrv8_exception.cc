@@ -19,24 +19,24 @@ Append(const Run &run, std::u16string *text, v8::Local<v8::String> part)
   CopyUtf16(run.isolate, part, reinterpret_cast<uint16_t *>(&(*text)[before]));
 }
 
-/* What `String(value)` says, or that it says nothing. */
-v8::Local<v8::String>
-Describe(const Run &run, v8::Local<v8::Value> value)
+/* What `String(value)` says, or that it says nothing. False when the script's own code was stopped while it was asked: nothing more of it may run, as the
+ * termination is spent. */
+bool
+Describe(const Run &run, v8::Local<v8::Value> value, v8::Local<v8::String> *text)
 {
   v8::TryCatch inner(run.isolate);
-  v8::Local<v8::String> text;
-  if (value->ToString(run.context).ToLocal(&text)) return text;
-  return v8::String::NewFromUtf8Literal(run.isolate, "<string conversion failed>");
+  if (!value->ToString(run.context).ToLocal(text)) *text = v8::String::NewFromUtf8Literal(run.isolate, "<string conversion failed>");
+  return !inner.HasTerminated();
 }
 
-/* A property of the thrown object that is a string, else undefined. */
-v8::Local<v8::Value>
-StringProperty(const Run &run, v8::Local<v8::Value> thrown, v8::Local<v8::String> name)
+/* A property of the thrown object that is a string, else undefined. False as above. */
+bool
+StringProperty(const Run &run, v8::Local<v8::Value> thrown, v8::Local<v8::String> name, v8::Local<v8::Value> *value)
 {
   v8::TryCatch inner(run.isolate);
-  v8::Local<v8::Value> value;
-  if (thrown->IsObject() && thrown.As<v8::Object>()->Get(run.context, name).ToLocal(&value) && value->IsString()) return value;
-  return v8::Undefined(run.isolate);
+  bool is_string = thrown->IsObject() && thrown.As<v8::Object>()->Get(run.context, name).ToLocal(value) && (*value)->IsString();
+  if (!is_string) *value = v8::Undefined(run.isolate);
+  return !inner.HasTerminated();
 }
 
 /* "<file>:<line>: <what>\n<source line>\n<marks under it>\n\n<stack>\n", as mini-racer has it. */
@@ -46,7 +46,9 @@ TextOf(const Run &run, v8::Local<v8::Message> message, v8::Local<v8::String> wha
   std::u16string text;
   v8::Local<v8::String> line;
   if (!message.IsEmpty()) {
-    Append(run, &text, Describe(run, message->GetScriptResourceName()));
+    v8::Local<v8::String> file;
+    Describe(run, message->GetScriptResourceName(), &file); /* a string or undefined: no script's code */
+    Append(run, &text, file);
     std::string number = ":" + std::to_string(message->GetLineNumber(run.context).FromMaybe(0)) + ": ";
     text.append(number.begin(), number.end());
   }
@@ -75,7 +77,7 @@ WriteText(const Run &run, const std::u16string &text)
   if (text.size() > static_cast<size_t>(v8::String::kMaxLength)) return MR_TOO_LARGE;
   if (!v8::String::NewFromTwoByte(run.isolate, reinterpret_cast<const uint16_t *>(text.data()), v8::NewStringType::kNormal, static_cast<int>(text.size())).ToLocal(&string))
     return MR_NO_MEMORY;
-  return Write(run, string);
+  return WriteFlat(run, string);
 }
 
 mr_status
@@ -93,38 +95,94 @@ WriteFrames(const Run &run, v8::Local<v8::Message> message)
                                     v8::Integer::New(run.isolate, frame->GetColumn())};
     status = WriteHead(run, MR_TAG_ARRAY, 4);
     for (auto part : parts)
-      if (status == MR_OK) status = Write(run, part);
+      if (status == MR_OK) status = WriteFlat(run, part);
   }
   return status;
+}
+
+/* What was thrown, as far as its own properties say. */
+struct Thrown {
+  v8::Local<v8::Value> value;
+  v8::Local<v8::String> what;
+  v8::Local<v8::Value> name, said, stack;
+
+  /* False: the script's code was stopped. */
+  bool Ask(const Run &run)
+  {
+    v8::Isolate *isolate = run.isolate;
+    return Describe(run, value, &what) && StringProperty(run, value, v8::String::NewFromUtf8Literal(isolate, "name"), &name) &&
+           StringProperty(run, value, v8::String::NewFromUtf8Literal(isolate, "message"), &said) &&
+           StringProperty(run, value, v8::String::NewFromUtf8Literal(isolate, "stack"), &stack) && !isolate->IsExecutionTerminating();
+  }
+};
+
+/* An error's cause: a host error, an error with its own causes, any other value; a hole when there is none, or it cannot be had. */
+mr_status
+WriteCause(const Run &run, v8::Local<v8::Value> value, int depth)
+{
+  constexpr int kDeepest = 20; /* a chain may be a circle */
+  v8::TryCatch inner(run.isolate);
+  v8::Local<v8::String> key = v8::String::NewFromUtf8Literal(run.isolate, "cause");
+  v8::Local<v8::Value> cause;
+  bool has = false;
+  if (depth > kDeepest || !value->IsNativeError() || !value.As<v8::Object>()->HasOwnProperty(run.context, key).To(&has) || !has ||
+      !value.As<v8::Object>()->Get(run.context, key).ToLocal(&cause))
+    return inner.HasTerminated() ? MR_TERMINATED : WriteTag(run, MR_TAG_HOLE);
+  if (!cause->IsNativeError()) return WriteFlat(run, cause);
+  Thrown thrown{cause, {}, {}, {}, {}};
+  if (!thrown.Ask(run)) return MR_TERMINATED;
+  uint64_t id = HostErrorOf(run, cause);
+  bool ok = id ? mr__result_put_tag(run.result, MR_TAG_HOST_ERROR, &id, sizeof id) : mr__result_put_tag(run.result, MR_TAG_ERROR, nullptr, 0);
+  mr_status status = ok ? WriteFlat(run, thrown.name) : MR_NO_MEMORY;
+  if (status == MR_OK) status = WriteFlat(run, thrown.said);
+  if (id || status != MR_OK) return status;
+  status = WriteFlat(run, thrown.stack);
+  return status == MR_OK ? WriteCause(run, cause, depth + 1) : status;
+}
+
+mr_status
+WriteRecord(const Run &run, const Thrown &thrown, v8::Local<v8::Message> message, const std::u16string &text, uint8_t flags)
+{
+  v8::Isolate *isolate = run.isolate;
+  v8::Local<v8::Value> none = v8::Undefined(isolate), file = none;
+  int line = 0, column = 0;
+  if (!message.IsEmpty()) {
+    file = message->GetScriptResourceName();
+    line = message->GetLineNumber(run.context).FromMaybe(0);
+    column = message->GetStartColumn() + 1;
+  }
+  uint64_t id = HostErrorOf(run, thrown.value);
+  if (!mr__result_put_tag(run.result, MR_TAG_EXCEPTION, &flags, sizeof flags) || !mr__result_put(run.result, &id, sizeof id)) return MR_NO_MEMORY;
+  mr_status status = WriteText(run, text);
+  v8::Local<v8::Value> parts[] = {thrown.name, thrown.said, file->IsString() ? file : none, v8::Integer::New(isolate, line), v8::Integer::New(isolate, column)};
+  for (auto part : parts)
+    if (status == MR_OK) status = WriteFlat(run, part);
+  if (status == MR_OK) status = WriteFrames(run, message);
+  if (status == MR_OK) status = WriteFlat(run, thrown.value);
+  if (status == MR_OK) status = WriteFlat(run, thrown.stack);
+  return status == MR_OK ? WriteCause(run, thrown.value, 0) : status;
 }
 
 }  // namespace
 
 mr_status
-WriteException(const Run &run, const v8::TryCatch &caught, bool parsing)
+WriteException(const Run &run, const v8::TryCatch &caught, uint8_t flags)
 {
-  v8::Isolate *isolate = run.isolate;
-  v8::Local<v8::Value> thrown = caught.Exception();
-  v8::Local<v8::Message> message = caught.Message();
-  v8::Local<v8::Value> none = v8::Undefined(isolate);
-  v8::Local<v8::String> what = Describe(run, thrown);
-  v8::Local<v8::Value> name = StringProperty(run, thrown, v8::String::NewFromUtf8Literal(isolate, "name"));
-  v8::Local<v8::Value> said = StringProperty(run, thrown, v8::String::NewFromUtf8Literal(isolate, "message"));
-  v8::Local<v8::Value> stack = StringProperty(run, thrown, v8::String::NewFromUtf8Literal(isolate, "stack"));
-  if (isolate->IsExecutionTerminating()) return MR_TERMINATED;
-  bool known = !message.IsEmpty();
-  v8::Local<v8::Value> file = known ? message->GetScriptResourceName() : none;
-  int line = known ? message->GetLineNumber(run.context).FromMaybe(0) : 0;
-  uint8_t flags = parsing ? MR_X_PARSE : 0;
-  if (!mr__result_put_tag(run.result, MR_TAG_EXCEPTION, &flags, 1)) return MR_NO_MEMORY;
-  mr_status status = WriteText(run, TextOf(run, message, what, stack));
-  v8::Local<v8::Value> parts[] = {name, said, file->IsString() ? file : none, v8::Integer::New(isolate, line), v8::Integer::New(isolate, known ? message->GetStartColumn() + 1 : 0)};
-  for (auto part : parts)
-    if (status == MR_OK) status = Write(run, part);
-  if (status == MR_OK) status = WriteFrames(run, message);
-  if (status == MR_OK) status = Write(run, thrown);
-  if (status == MR_OK) status = Write(run, stack);
-  return status;
+  if (flags & MR_X_REJECTED) return WriteRejection(run, caught.Exception());
+  Thrown thrown{caught.Exception(), {}, {}, {}, {}};
+  if (!thrown.Ask(run)) return MR_TERMINATED;
+  return WriteRecord(run, thrown, caught.Message(), TextOf(run, caught.Message(), thrown.what, thrown.stack), flags);
+}
+
+mr_status
+WriteRejection(const Run &run, v8::Local<v8::Value> reason)
+{
+  Thrown thrown{reason, {}, {}, {}, {}};
+  if (!thrown.Ask(run)) return MR_TERMINATED;
+  std::u16string text;
+  bool traced = thrown.stack->IsString() && thrown.stack.As<v8::String>()->Length();
+  Append(run, &text, traced ? thrown.stack.As<v8::String>() : thrown.what);
+  return WriteRecord(run, thrown, v8::Exception::CreateMessage(run.isolate, reason), text, MR_X_REJECTED);
 }
 
 }  // namespace mrv8

@@ -32,6 +32,13 @@ struct ThisThread {
   }
 };
 
+const ThisThread &
+Thread()
+{
+  static thread_local ThisThread thread;
+  return thread;
+}
+
 size_t
 OnNearHeapLimit(void *data, size_t current, size_t initial)
 {
@@ -52,6 +59,7 @@ void
 Configure(mrv8_isolate *self)
 {
   v8::Isolate *isolate = self->isolate;
+  isolate->SetData(0, self);
   isolate->SetCaptureStackTraceForUncaughtExceptions(true, 100);
   isolate->AddNearHeapLimitCallback(OnNearHeapLimit, self);
   isolate->AutomaticallyRestoreInitialHeapLimit();
@@ -63,7 +71,7 @@ Configure(mrv8_isolate *self)
 void
 mrv8::LimitStack(mrv8_isolate *self)
 {
-  static thread_local ThisThread thread;
+  const ThisThread &thread = Thread();
   auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   if (self->entered_by == thread.number && here - self->entered_at + kDrift <= 2 * kDrift) return;
   self->entered_by = thread.number;
@@ -71,6 +79,12 @@ mrv8::LimitStack(mrv8_isolate *self)
   uintptr_t limit = here > self->max_stack ? here - self->max_stack : 1;
   uintptr_t floor = thread.lowest + kReserve;
   self->isolate->SetStackLimit(limit > floor ? limit : floor);
+}
+
+bool
+mrv8::StackIsLow()
+{
+  return reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) < Thread().lowest + kReserve;
 }
 
 mr_status
@@ -83,7 +97,7 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
   self->max_stack = options->max_stack ? options->max_stack : kDefaultStack;
   self->allocator.reset(v8::ArrayBuffer::Allocator::NewDefaultAllocator());
   v8::Isolate::CreateParams params;
-  params.array_buffer_allocator = self->allocator.get();
+  params.array_buffer_allocator_shared = self->allocator;
   if (options->max_memory) params.constraints.ConfigureDefaultsFromHeapSize(0, options->max_memory);
   v8::Isolate *isolate = self->isolate = v8::Isolate::New(params);
   {
@@ -91,11 +105,16 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
     v8::Isolate::Scope isolate_scope(isolate);
     v8::HandleScope handles(isolate);
     Configure(self.get());
+    mrv8::WatchRejections(self.get());
     mrv8::LimitStack(self.get());
     self->microtasks = v8::MicrotaskQueue::New(isolate, v8::MicrotasksPolicy::kExplicit);
     v8::Local<v8::Context> context =
         v8::Context::New(isolate, nullptr, v8::MaybeLocal<v8::ObjectTemplate>(), v8::MaybeLocal<v8::Value>(), v8::DeserializeInternalFieldsCallback(), self->microtasks.get());
-    if (!context.IsEmpty()) self->context.Reset(isolate, context);
+    if (!context.IsEmpty()) {
+      self->context.Reset(isolate, context);
+      mrv8::InstallTimers(self.get(), context);
+    }
+    self->host_error.Reset(isolate, v8::Private::New(isolate));
     self->anonymous.Reset(isolate, v8::String::NewFromUtf8Literal(isolate, "<anonymous>", v8::NewStringType::kInternalized));
   }
   *made = self.release();
@@ -113,6 +132,9 @@ mrv8_isolate_delete(mrv8_isolate *self)
     v8::Isolate::Scope isolate_scope(self->isolate);
     self->isolate->RemoveNearHeapLimitCallback(OnNearHeapLimit, 0);
     self->isolate->RemoveGCEpilogueCallback(OnCollected, self);
+    for (mrv8::HostReference *reference : self->references) delete reference;
+    self->rejections.clear();
+    self->host_error.Reset();
     self->anonymous.Reset();
     self->context.Reset();
     self->microtasks.reset();
@@ -140,4 +162,10 @@ mrv8_values_delete(mrv8_isolate *self, mrv8_value *const *values, size_t count)
   if (!count) return;
   v8::Locker locker(self->isolate);
   for (size_t i = 0; i < count; i++) delete values[i];
+}
+
+void
+mrv8_memory_pressure(mrv8_isolate *self)
+{
+  self->isolate->MemoryPressureNotification(v8::MemoryPressureLevel::kModerate);
 }

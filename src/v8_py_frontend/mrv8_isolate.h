@@ -5,6 +5,8 @@
 #include <v8.h>
 
 #include <memory>
+#include <set>
+#include <vector>
 
 #include "mrv8_bridge.h"
 
@@ -12,12 +14,42 @@ struct mrv8_value {
   v8::Global<v8::Value> value;
 };
 
+struct mrv8_timer {
+  v8::Global<v8::Function> callback;
+  std::vector<v8::Global<v8::Value>> arguments;
+};
+
+struct mrv8_store {
+  std::shared_ptr<v8::BackingStore> store;
+};
+
+namespace mrv8 {
+
+/* A function or an error that JavaScript holds and that stands for something of the host's. Deletes itself when JavaScript lets it go. */
+struct HostReference {
+  mrv8_isolate *self;
+  uint64_t id;
+  v8::Global<v8::Value> value;
+};
+
+/* A promise that was rejected, and nobody has taken notice yet. */
+struct Rejection {
+  v8::Global<v8::Promise> promise;
+  v8::Global<v8::Value> reason;
+};
+
+}  // namespace mrv8
+
 struct mrv8_isolate {
   v8::Isolate *isolate = nullptr;
   const mrv8_host *host = nullptr;
   void *owner = nullptr;
-  std::unique_ptr<v8::ArrayBuffer::Allocator> allocator;
+  std::shared_ptr<v8::ArrayBuffer::Allocator> allocator; /* shared with the stores, which may live longer */
   std::unique_ptr<v8::MicrotaskQueue> microtasks;
+  std::set<mrv8::HostReference *> references;
+  std::vector<uint64_t> released; /* ids of references that are gone; the host has not been told yet */
+  std::vector<mrv8::Rejection> rejections;
+  v8::Global<v8::Private> host_error; /* the key under which an error keeps the id of the host's */
   v8::Global<v8::Context> context;
   v8::Global<v8::String> anonymous; /* "<anonymous>", the name of code that has none */
   uint64_t max_stack = 0;           /* bytes that JavaScript may use of a thread's stack */
@@ -27,11 +59,18 @@ struct mrv8_isolate {
 
 namespace mrv8 {
 
-/* Runs the tasks that V8 has posted to the isolate's thread and that are due. */
-void RunForegroundTasks(v8::Isolate *isolate);
+/* Runs one of the tasks that V8 has posted to the isolate's thread and that are due; false: there was none. */
+bool RunForegroundTask(v8::Isolate *isolate);
 
 /* The platform's tasks for the isolate are dropped; it is about to go. */
 void ForgetIsolate(v8::Isolate *isolate);
+
+/* Whether this thread's stack has no room for one more level of a walk through a nested value. */
+bool StackIsLow();
+
+/* setTimeout and its kin, and what V8 tells of promises. */
+void InstallTimers(mrv8_isolate *self, v8::Local<v8::Context> context);
+void WatchRejections(mrv8_isolate *self);
 
 /* Tells V8 how much of this thread's stack it may use. */
 void LimitStack(mrv8_isolate *self);

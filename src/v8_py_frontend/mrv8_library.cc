@@ -60,10 +60,10 @@ mrv8_initialize(const mr_init_options *options)
   return v8::V8::Initialize() ? MR_OK : MR_NO_MEMORY;
 }
 
-void
-mrv8::RunForegroundTasks(v8::Isolate *isolate)
+bool
+mrv8::RunForegroundTask(v8::Isolate *isolate)
 {
-  while (v8::platform::PumpMessageLoop(platform, isolate)) continue;
+  return v8::platform::PumpMessageLoop(platform, isolate);
 }
 
 void

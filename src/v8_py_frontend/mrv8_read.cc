@@ -5,37 +5,29 @@
 #include <vector>
 
 #include "mr_wire.h"
+#include "mrv8_compat.h"
 #include "mrv8_run.h"
 
 namespace mrv8 {
 
-bool
-Reader::Take(void *to, size_t size)
-{
-  if (static_cast<size_t>(end_ - at_) < size) return false;
-  std::memcpy(to, at_, size);
-  at_ += size;
-  return true;
-}
-
 mr_status
-Reader::ReadLatin1(v8::Local<v8::Value> *value)
+Reader::ReadLatin1(v8::NewStringType type, v8::Local<v8::Value> *value)
 {
   uint32_t length = 0;
-  if (!Take(&length, sizeof length) || static_cast<size_t>(end_ - at_) < length) return MR_BAD_MESSAGE;
+  if (!TakeCount(&length, 1)) return MR_BAD_MESSAGE;
   if (length > static_cast<uint32_t>(v8::String::kMaxLength)) return MR_TOO_LARGE;
   v8::Local<v8::String> string;
-  if (!v8::String::NewFromOneByte(run_.isolate, at_, v8::NewStringType::kNormal, static_cast<int>(length)).ToLocal(&string)) return MR_EXCEPTION;
+  if (!v8::String::NewFromOneByte(run_.isolate, at_, type, static_cast<int>(length)).ToLocal(&string)) return MR_EXCEPTION;
   at_ += length;
   *value = string;
   return MR_OK;
 }
 
 mr_status
-Reader::ReadUtf16(v8::Local<v8::Value> *value)
+Reader::ReadUtf16(v8::NewStringType type, v8::Local<v8::Value> *value)
 {
   uint32_t length = 0;
-  if (!Take(&length, sizeof length) || static_cast<size_t>(end_ - at_) / 2 < length) return MR_BAD_MESSAGE;
+  if (!TakeCount(&length, 2)) return MR_BAD_MESSAGE;
   if (length > static_cast<uint32_t>(v8::String::kMaxLength)) return MR_TOO_LARGE;
   std::unique_ptr<uint16_t[]> aligned;
   const auto *units = reinterpret_cast<const uint16_t *>(at_);
@@ -46,7 +38,7 @@ Reader::ReadUtf16(v8::Local<v8::Value> *value)
     units = aligned.get();
   }
   v8::Local<v8::String> string;
-  if (!v8::String::NewFromTwoByte(run_.isolate, units, v8::NewStringType::kNormal, static_cast<int>(length)).ToLocal(&string)) return MR_EXCEPTION;
+  if (!v8::String::NewFromTwoByte(run_.isolate, units, type, static_cast<int>(length)).ToLocal(&string)) return MR_EXCEPTION;
   at_ += size_t{2} * length;
   *value = string;
   return MR_OK;
@@ -57,7 +49,7 @@ Reader::ReadBigInt(v8::Local<v8::Value> *value)
 {
   uint8_t negative = 0;
   uint32_t size = 0;
-  if (!Take(&negative, 1) || negative > 1 || !Take(&size, sizeof size) || static_cast<size_t>(end_ - at_) < size) return MR_BAD_MESSAGE;
+  if (!Take(&negative) || negative > 1 || !TakeCount(&size, 1)) return MR_BAD_MESSAGE;
   std::vector<uint64_t> words((size_t{size} + 7) / 8);
   if (size) std::memcpy(words.data(), at_, size);
   at_ += size;
@@ -72,7 +64,7 @@ Reader::ReadHandle(v8::Local<v8::Value> *value)
 {
   uint8_t kind = 0;
   mr_handle handle = 0;
-  if (!Take(&kind, sizeof kind) || !Take(&handle, sizeof handle)) return MR_BAD_MESSAGE;
+  if (!Take(&kind) || !Take(&handle)) return MR_BAD_MESSAGE;
   mrv8_value *held = run_.self->host->handle_get(run_.self->owner, handle);
   if (!held) return MR_BAD_HANDLE;
   *value = held->value.Get(run_.isolate);
@@ -83,49 +75,297 @@ mr_status
 Reader::ReadArrayHead(uint32_t *count)
 {
   char tag = 0;
-  if (!Take(&tag, 1) || tag != MR_TAG_ARRAY || !Take(count, sizeof *count)) return MR_BAD_MESSAGE;
-  return *count <= static_cast<size_t>(end_ - at_) ? MR_OK : MR_BAD_MESSAGE; /* an element takes a byte at least */
+  if (!Take(&tag) || tag != MR_TAG_ARRAY || !TakeCount(count, 1)) return MR_BAD_MESSAGE; /* an element takes a byte at least */
+  containers_.push_back({v8::Local<v8::Value>(), *count});
+  return MR_OK;
+}
+
+mr_status
+Reader::ReadReference(v8::Local<v8::Value> *value)
+{
+  uint32_t index = 0;
+  if (!Take(&index) || index >= containers_.size()) return MR_BAD_MESSAGE;
+  Container &container = containers_[index];
+  if (container.value.IsEmpty()) container.value = v8::Array::New(run_.isolate, static_cast<int>(container.length));
+  *value = container.value;
+  return MR_OK;
 }
 
 mr_status
 Reader::ReadArray(v8::Local<v8::Value> *value)
 {
   uint32_t count = 0;
-  if (!Take(&count, sizeof count) || count > static_cast<size_t>(end_ - at_)) return MR_BAD_MESSAGE;
-  if (++depth_ > run_.request->options->max_depth) return MR_TOO_DEEP;
+  if (!TakeCount(&count, 1)) return MR_BAD_MESSAGE;
+  size_t number = containers_.size();
+  containers_.push_back({v8::Local<v8::Value>(), count});
   std::vector<v8::Local<v8::Value>> elements(count);
   for (uint32_t i = 0; i < count; i++) {
     mr_status status = Read(&elements[i]);
     if (status != MR_OK) return status;
   }
-  depth_--;
-  *value = v8::Array::New(run_.isolate, elements.data(), count);
+  v8::Local<v8::Value> &made = containers_[number].value;
+  if (made.IsEmpty()) {
+    made = v8::Array::New(run_.isolate, elements.data(), count);
+  } else { /* something within refers to it: it is there already, and empty */
+    for (uint32_t i = 0; i < count; i++)
+      if (made.As<v8::Array>()->CreateDataProperty(run_.context, i, elements[i]).IsNothing()) return MR_EXCEPTION;
+  }
+  *value = made;
   return MR_OK;
 }
 
 mr_status
-Reader::ReadNumbers(v8::Local<v8::Value> *value, bool doubles)
+Reader::ReadNumbers(bool doubles, v8::Local<v8::Value> *value)
 {
   uint32_t count = 0;
-  size_t size = doubles ? sizeof(double) : sizeof(int32_t);
-  if (!Take(&count, sizeof count) || static_cast<size_t>(end_ - at_) / size < count) return MR_BAD_MESSAGE;
+  if (!TakeCount(&count, doubles ? sizeof(double) : sizeof(int32_t))) return MR_BAD_MESSAGE;
   std::vector<v8::Local<v8::Value>> elements(count);
   for (uint32_t i = 0; i < count; i++) {
     double number = 0;
     int32_t integer = 0;
-    if (doubles) Take(&number, size);
-    else Take(&integer, size);
+    if (doubles ? !Take(&number) : !Take(&integer)) return MR_BAD_MESSAGE;
     elements[i] = doubles ? v8::Number::New(run_.isolate, number).As<v8::Value>() : v8::Integer::New(run_.isolate, integer).As<v8::Value>();
   }
   *value = v8::Array::New(run_.isolate, elements.data(), count);
+  containers_.push_back({*value, count});
   return MR_OK;
+}
+
+mr_status
+Reader::ReadKey(v8::Local<v8::Name> *key)
+{
+  char tag = 0;
+  if (!Take(&tag)) return MR_BAD_MESSAGE;
+  if (tag == MR_TAG_KEY) {
+    uint32_t index = 0;
+    if (!Take(&index) || index >= keys_.size()) return MR_BAD_MESSAGE;
+    *key = keys_[index];
+    return MR_OK;
+  }
+  v8::Local<v8::Value> string;
+  mr_status status = tag == MR_TAG_LATIN1  ? ReadLatin1(v8::NewStringType::kInternalized, &string)
+                     : tag == MR_TAG_UTF16 ? ReadUtf16(v8::NewStringType::kInternalized, &string)
+                                           : MR_BAD_MESSAGE;
+  if (status != MR_OK) return status;
+  *key = string.As<v8::Name>();
+  keys_.push_back(*key);
+  return MR_OK;
+}
+
+mr_status
+Reader::ReadObject(v8::Local<v8::Value> *value)
+{
+  uint32_t count = 0;
+  if (!TakeCount(&count, 2)) return MR_BAD_MESSAGE;
+  v8::Local<v8::Object> object = v8::Object::New(run_.isolate);
+  containers_.push_back({object, 0});
+  for (uint32_t i = 0; i < count; i++) {
+    v8::Local<v8::Name> key;
+    v8::Local<v8::Value> item;
+    mr_status status = ReadKey(&key);
+    if (status == MR_OK) status = Read(&item);
+    if (status != MR_OK) return status;
+    if (object->CreateDataProperty(run_.context, key, item).IsNothing()) return MR_EXCEPTION;
+  }
+  *value = object;
+  return MR_OK;
+}
+
+mr_status
+Reader::ReadMap(v8::Local<v8::Value> *value)
+{
+  uint32_t count = 0;
+  if (!TakeCount(&count, 2)) return MR_BAD_MESSAGE;
+  v8::Local<v8::Map> map = v8::Map::New(run_.isolate);
+  containers_.push_back({map, 0});
+  for (uint32_t i = 0; i < count; i++) {
+    v8::Local<v8::Value> key, item;
+    mr_status status = Read(&key);
+    if (status == MR_OK) status = Read(&item);
+    if (status != MR_OK) return status;
+    if (map->Set(run_.context, key, item).IsEmpty()) return MR_EXCEPTION;
+  }
+  *value = map;
+  return MR_OK;
+}
+
+mr_status
+Reader::ReadSet(v8::Local<v8::Value> *value)
+{
+  uint32_t count = 0;
+  if (!TakeCount(&count, 1)) return MR_BAD_MESSAGE;
+  v8::Local<v8::Set> set = v8::Set::New(run_.isolate);
+  containers_.push_back({set, 0});
+  for (uint32_t i = 0; i < count; i++) {
+    v8::Local<v8::Value> member;
+    mr_status status = Read(&member);
+    if (status != MR_OK) return status;
+    if (set->Add(run_.context, member).IsEmpty()) return MR_EXCEPTION;
+  }
+  *value = set;
+  return MR_OK;
+}
+
+mr_status
+Reader::ReadError(v8::Local<v8::Value> *value)
+{
+  v8::Isolate *isolate = run_.isolate;
+  v8::Local<v8::Object> error = v8::Exception::Error(v8::String::Empty(isolate)).As<v8::Object>();
+  containers_.push_back({error, 0});
+  v8::Local<v8::String> names[] = {v8::String::NewFromUtf8Literal(isolate, "name"), v8::String::NewFromUtf8Literal(isolate, "message"),
+                                   v8::String::NewFromUtf8Literal(isolate, "stack"), v8::String::NewFromUtf8Literal(isolate, "cause")};
+  for (auto name : names) {
+    v8::Local<v8::Value> part;
+    bool hole = at_ < end_ && *at_ == MR_TAG_HOLE;
+    mr_status status = Read(&part);
+    if (status != MR_OK) return status;
+    if (hole || (part->IsUndefined() && name != names[3])) continue;
+    if (error->DefineOwnProperty(run_.context, name, part, v8::DontEnum).IsNothing()) return MR_EXCEPTION;
+  }
+  *value = error;
+  return MR_OK;
+}
+
+namespace {
+
+struct Element {
+  size_t size;
+  v8::Local<v8::Value> (*view)(v8::Local<v8::ArrayBuffer> buffer, size_t size);
+};
+
+template <typename View, size_t kSize>
+constexpr Element
+ElementOf()
+{
+  return {kSize, [](v8::Local<v8::ArrayBuffer> buffer, size_t size) -> v8::Local<v8::Value> { return View::New(buffer, 0, size / kSize); }};
+}
+
+v8::Local<v8::Value>
+Bare(v8::Local<v8::ArrayBuffer> buffer, size_t)
+{
+  return buffer;
+}
+
+/* By MR_ELEMENT_*. */
+constexpr Element kElements[] = {
+    {1, Bare},
+    ElementOf<v8::Int8Array, 1>(),
+    ElementOf<v8::Uint8Array, 1>(),
+    ElementOf<v8::Uint8ClampedArray, 1>(),
+    ElementOf<v8::Int16Array, 2>(),
+    ElementOf<v8::Uint16Array, 2>(),
+    ElementOf<v8::Int32Array, 4>(),
+    ElementOf<v8::Uint32Array, 4>(),
+    ElementOf<v8::BigInt64Array, 8>(),
+    ElementOf<v8::BigUint64Array, 8>(),
+#if MRV8_AT_LEAST(13, 0)
+    ElementOf<v8::Float16Array, 2>(),
+#else
+    {2, nullptr},
+#endif
+    ElementOf<v8::Float32Array, 4>(),
+    ElementOf<v8::Float64Array, 8>(),
+    ElementOf<v8::DataView, 1>(),
+};
+
+}  // namespace
+
+mr_status
+NewBuffer(const Run &run, uint32_t element, const void *content, size_t size, v8::Local<v8::Value> *value)
+{
+  if (element >= sizeof kElements / sizeof *kElements || size % kElements[element].size) return MR_BAD_MESSAGE;
+  if (!kElements[element].view) return MR_NO_SUPPORT;
+  std::unique_ptr<v8::BackingStore> store = NewStore(run.isolate, run.self->allocator, size, !content);
+  if (!store) {
+    v8::Local<v8::String> text = v8::String::NewFromUtf8Literal(run.isolate, "there is not enough memory for a buffer of this size");
+    run.isolate->ThrowException(v8::Exception::RangeError(text));
+    return MR_EXCEPTION;
+  }
+  if (content && size) std::memcpy(store->Data(), content, size);
+  *value = kElements[element].view(v8::ArrayBuffer::New(run.isolate, std::move(store)), size);
+  return MR_OK;
+}
+
+mr_status
+Reader::ReadTypedArray(bool out_of_line, v8::Local<v8::Value> *value)
+{
+  uint8_t element = 0;
+  mr_slice slice = {nullptr, 0};
+  if (!Take(&element)) return MR_BAD_MESSAGE;
+  if (out_of_line) {
+    uint32_t index = 0;
+    if (!Take(&index) || index >= buffer_count_) return MR_BAD_MESSAGE;
+    slice = buffers_[index];
+  } else {
+    if (!Take(&slice.size) || Left() < slice.size) return MR_BAD_MESSAGE;
+    slice.data = at_;
+    at_ += slice.size;
+  }
+  static const uint8_t none = 0;
+  mr_status status = NewBuffer(run_, element, slice.data ? slice.data : &none, slice.size, value);
+  containers_.push_back({*value, 0});
+  return status;
+}
+
+mr_status
+Reader::ReadHost(bool function, v8::Local<v8::Value> *value)
+{
+  uint64_t id = 0;
+  v8::Local<v8::Value> name, message;
+  if (!Take(&id)) return MR_BAD_MESSAGE;
+  mr_status status = Read(&name);
+  if (status == MR_OK && !function) status = Read(&message);
+  if (status != MR_OK) return status;
+  if (!function) {
+    v8::Local<v8::Object> error;
+    if (!NewHostError(run_, id, name, message).ToLocal(&error)) return MR_EXCEPTION;
+    *value = error;
+    return MR_OK;
+  }
+  v8::Local<v8::Function> made;
+  if (!NewHostFunction(run_, id, name).ToLocal(&made)) return MR_EXCEPTION;
+  *value = made;
+  return MR_OK;
+}
+
+mr_status
+Reader::ReadContainer(char tag, v8::Local<v8::Value> *value)
+{
+  if (depth_ >= run_.request->options->max_depth || StackIsLow()) return MR_TOO_DEEP;
+  depth_++;
+  mr_status status = MR_BAD_MESSAGE;
+  switch (tag) {
+    case MR_TAG_ARRAY:
+      status = ReadArray(value);
+      break;
+    case MR_TAG_OBJECT:
+      status = ReadObject(value);
+      break;
+    case MR_TAG_MAP:
+      status = ReadMap(value);
+      break;
+    case MR_TAG_SET:
+      status = ReadSet(value);
+      break;
+    case MR_TAG_ERROR:
+      status = ReadError(value);
+      break;
+    case MR_TAG_HOST_FUNCTION:
+    case MR_TAG_HOST_ERROR:
+      status = ReadHost(tag == MR_TAG_HOST_FUNCTION, value);
+      break;
+    default:
+      break;
+  }
+  depth_--;
+  return status;
 }
 
 mr_status
 Reader::Read(v8::Local<v8::Value> *value)
 {
   char tag = 0;
-  if (!Take(&tag, 1)) return MR_BAD_MESSAGE;
+  if (!Take(&tag)) return MR_BAD_MESSAGE;
   switch (tag) {
     case MR_TAG_UNDEFINED:
     case MR_TAG_HOLE:
@@ -140,36 +380,39 @@ Reader::Read(v8::Local<v8::Value> *value)
       return MR_OK;
     case MR_TAG_INT32: {
       int32_t number = 0;
-      if (!Take(&number, sizeof number)) return MR_BAD_MESSAGE;
+      if (!Take(&number)) return MR_BAD_MESSAGE;
       *value = v8::Integer::New(run_.isolate, number);
       return MR_OK;
     }
     case MR_TAG_DOUBLE: {
       double number = 0;
-      if (!Take(&number, sizeof number)) return MR_BAD_MESSAGE;
+      if (!Take(&number)) return MR_BAD_MESSAGE;
       *value = v8::Number::New(run_.isolate, number);
       return MR_OK;
     }
     case MR_TAG_DATE: {
       double time = 0;
-      if (!Take(&time, sizeof time)) return MR_BAD_MESSAGE;
+      if (!Take(&time)) return MR_BAD_MESSAGE;
       return v8::Date::New(run_.context, time).ToLocal(value) ? MR_OK : MR_EXCEPTION;
     }
     case MR_TAG_BIGINT:
       return ReadBigInt(value);
     case MR_TAG_LATIN1:
-      return ReadLatin1(value);
+      return ReadLatin1(v8::NewStringType::kNormal, value);
     case MR_TAG_UTF16:
-      return ReadUtf16(value);
+      return ReadUtf16(v8::NewStringType::kNormal, value);
     case MR_TAG_HANDLE:
       return ReadHandle(value);
-    case MR_TAG_ARRAY:
-      return ReadArray(value);
+    case MR_TAG_REFERENCE:
+      return ReadReference(value);
     case MR_TAG_INT32S:
     case MR_TAG_DOUBLES:
-      return ReadNumbers(value, tag == MR_TAG_DOUBLES);
+      return ReadNumbers(tag == MR_TAG_DOUBLES, value);
+    case MR_TAG_TYPED_ARRAY:
+    case MR_TAG_TYPED_ARRAY_OF:
+      return ReadTypedArray(tag == MR_TAG_TYPED_ARRAY_OF, value);
     default:
-      return MR_BAD_MESSAGE;
+      return ReadContainer(tag, value);
   }
 }
 

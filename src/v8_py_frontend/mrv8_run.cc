@@ -1,6 +1,8 @@
 /* mrv8_run.cc: mrv8_run(), the one place where JavaScript is entered and where every way out of it becomes a status. On the thread that has the lock. */
 #include "mrv8_run.h"
 
+#include <v8-profiler.h>
+
 #include <cstring>
 #include <vector>
 
@@ -18,7 +20,8 @@ struct Answer {
   mr_status status = MR_EXCEPTION;
   v8::Local<v8::Value> value;
   bool hole = false;
-  bool parsing = false;
+  bool written = false; /* the operation has written its answer itself */
+  uint8_t flags = 0;    /* MR_X_*, for what it throws */
 
   void Take(v8::MaybeLocal<v8::Value> result) { status = result.ToLocal(&value) ? MR_OK : MR_EXCEPTION; }
 
@@ -70,9 +73,9 @@ Eval(const Run &run, Answer *answer)
   if (answer->status != MR_OK) return;
   v8::ScriptOrigin origin = mrv8::Origin(run.isolate, name, options->line_offset, options->column_offset);
   v8::Local<v8::Script> script;
-  answer->parsing = !v8::Script::Compile(run.context, code, &origin).ToLocal(&script);
-  if (answer->parsing) answer->status = MR_EXCEPTION;
-  else answer->Take(script->Run(run.context));
+  if (v8::Script::Compile(run.context, code, &origin).ToLocal(&script)) return answer->Take(script->Run(run.context));
+  answer->flags = MR_X_PARSE;
+  answer->status = MR_EXCEPTION;
 }
 
 /* Reads what is left of an array, as arguments. Few of them, as a rule: those need no memory. */
@@ -195,53 +198,201 @@ WriteKeys(const Run &run, v8::Local<v8::Object> object)
   for (uint32_t i = 0; i < count && status == MR_OK; i++) {
     v8::HandleScope scope(run.isolate);
     v8::Local<v8::Value> key;
-    status = keys->Get(run.context, i).ToLocal(&key) ? mrv8::Write(run, key) : MR_EXCEPTION;
+    status = keys->Get(run.context, i).ToLocal(&key) ? mrv8::WriteFlat(run, key) : MR_EXCEPTION;
   }
   return status;
+}
+
+void
+Settle(const Run &run, v8::Local<v8::Value> target, Answer *answer)
+{
+  Reader reader(run);
+  uint32_t count = 0;
+  v8::Local<v8::Value> fulfilled, value;
+  answer->status = target->IsPromise() ? reader.ReadArrayHead(&count) : MR_BAD_ARGUMENT;
+  if (answer->status == MR_OK) answer->status = count == 2 ? reader.Read(&fulfilled) : MR_BAD_MESSAGE;
+  if (answer->status == MR_OK) answer->status = reader.Read(&value);
+  if (answer->status != MR_OK) return;
+  auto resolver = target.As<v8::Promise::Resolver>();
+  answer->Take(run.isolate, fulfilled->IsTrue() ? resolver->Resolve(run.context, value) : resolver->Reject(run.context, value));
+}
+
+void
+NewPromise(const Run &run, Answer *answer)
+{
+  v8::Local<v8::Promise::Resolver> resolver;
+  if (v8::Promise::Resolver::New(run.context).ToLocal(&resolver)) answer->Take(resolver->GetPromise());
+}
+
+void
+CallTimer(const Run &run, Answer *answer)
+{
+  mrv8_timer *timer = run.request->timer;
+  std::vector<v8::Local<v8::Value>> arguments;
+  for (const auto &argument : timer->arguments) arguments.push_back(argument.Get(run.isolate));
+  v8::Local<v8::Value> receiver = v8::Undefined(run.isolate);
+  answer->Take(timer->callback.Get(run.isolate)->Call(run.context, receiver, static_cast<int>(arguments.size()), arguments.data()));
+}
+
+mr_status
+WriteHeapStats(const Run &run)
+{
+  v8::HeapStatistics heap;
+  run.isolate->GetHeapStatistics(&heap);
+  const struct {
+    const char *name;
+    size_t bytes;
+  } rows[] = {{"total_physical_size", heap.total_physical_size()},
+              {"total_heap_size_executable", heap.total_heap_size_executable()},
+              {"total_heap_size", heap.total_heap_size()},
+              {"used_heap_size", heap.used_heap_size()},
+              {"heap_size_limit", heap.heap_size_limit()},
+              {"malloced_memory", heap.malloced_memory()},
+              {"external_memory", heap.external_memory()}};
+  mr_status status = mrv8::WriteHead(run, MR_TAG_OBJECT, sizeof rows / sizeof *rows);
+  for (const auto &row : rows) {
+    v8::Local<v8::String> name;
+    if (status == MR_OK && !v8::String::NewFromUtf8(run.isolate, row.name).ToLocal(&name)) status = MR_EXCEPTION;
+    if (status == MR_OK) status = mrv8::WriteFlat(run, name);
+    if (status == MR_OK) status = mrv8::WriteFlat(run, v8::Number::New(run.isolate, static_cast<double>(row.bytes)));
+  }
+  return status;
+}
+
+/* The snapshot's JSON as a Latin-1 string's message: it is ASCII. */
+class SnapshotMessage : public v8::OutputStream {
+ public:
+  explicit SnapshotMessage(const Run &run)
+      : run_(run)
+  {
+    status_ = mrv8::WriteHead(run, MR_TAG_LATIN1, 0);
+  }
+  int GetChunkSize() override { return 1 << 20; }
+  void EndOfStream() override {}
+  WriteResult WriteAsciiChunk(char *data, int size) override
+  {
+    if (status_ == MR_OK && !mr__result_put(run_.result, data, static_cast<uint64_t>(size))) status_ = MR_NO_MEMORY;
+    return status_ == MR_OK ? kContinue : kAbort;
+  }
+  mr_status Finish()
+  {
+    uint64_t size = run_.result->size - 5;
+    if (status_ == MR_OK && size > UINT32_MAX) status_ = MR_TOO_LARGE;
+    auto count = static_cast<uint32_t>(size);
+    if (status_ == MR_OK) std::memcpy(run_.result->data + 1, &count, sizeof count);
+    return status_;
+  }
+
+ private:
+  const Run &run_;
+  mr_status status_;
+};
+
+mr_status
+WriteHeapSnapshot(const Run &run)
+{
+  const v8::HeapSnapshot *snapshot = run.isolate->GetHeapProfiler()->TakeHeapSnapshot();
+  if (!snapshot) return MR_NO_MEMORY;
+  SnapshotMessage message(run);
+  snapshot->Serialize(&message, v8::HeapSnapshot::kJSON);
+  const_cast<v8::HeapSnapshot *>(snapshot)->Delete();
+  return message.Finish();
+}
+
+/* Operations on the context. */
+void
+OperateOnContext(const Run &run, Answer *answer)
+{
+  switch (run.request->operation) {
+    case MRV8_EVAL:
+      return Eval(run, answer);
+    case MRV8_GLOBALS:
+      return answer->Take(run.context->Global());
+    case MRV8_PROMISE:
+      return NewPromise(run, answer);
+    case MRV8_BUFFER:
+      answer->status = mrv8::NewBuffer(run, run.request->number, nullptr, run.request->in_size, &answer->value);
+      return;
+    case MRV8_TIMER:
+      return CallTimer(run, answer);
+    case MRV8_LOW_MEMORY:
+      run.isolate->LowMemoryNotification();
+      break;
+    case MRV8_HEAP_STATS:
+    case MRV8_HEAP_SNAPSHOT:
+      answer->written = true;
+      answer->status = run.request->operation == MRV8_HEAP_STATS ? WriteHeapStats(run) : WriteHeapSnapshot(run);
+      return;
+    default:
+      break;
+  }
+  answer->Take(v8::Undefined(run.isolate));
+}
+
+/* Operations on a value. */
+void
+OperateOnValue(const Run &run, Answer *answer)
+{
+  v8::Local<v8::Value> target = run.request->target->value.Get(run.isolate);
+  v8::Local<v8::Object> object;
+  switch (run.request->operation) {
+    case MRV8_CALL:
+      return Call(run, target, answer);
+    case MRV8_CONSTRUCT:
+      return Construct(run, target, answer);
+    case MRV8_READ:
+      return answer->Take(target);
+    case MRV8_SETTLE:
+      return Settle(run, target, answer);
+    case MRV8_AWAIT:
+      answer->written = true;
+      answer->flags = MR_X_REJECTED;
+      answer->status = mrv8::Await(run, target);
+      return;
+    case MRV8_PREVIEW:
+      answer->written = true;
+      answer->status = mrv8::Preview(run, target);
+      return;
+    default:
+      break;
+  }
+  if (!target->ToObject(run.context).ToLocal(&object)) return;
+  if (run.request->operation == MRV8_KEYS) {
+    answer->written = true;
+    answer->status = WriteKeys(run, object);
+  } else if (run.request->operation == MRV8_CALL_METHOD) {
+    CallMethod(run, object, answer);
+  } else {
+    Property(run, object, answer);
+  }
 }
 
 mr_status
 Operate(const Run &run, Answer *answer)
 {
-  v8::Local<v8::Value> target;
-  v8::Local<v8::Object> object;
-  if (run.request->target) target = run.request->target->value.Get(run.isolate);
-  switch (run.request->operation) {
-    case MRV8_NOTHING:
-      answer->Take(v8::Undefined(run.isolate));
-      break;
-    case MRV8_EVAL:
-      Eval(run, answer);
-      break;
-    case MRV8_CALL:
-      Call(run, target, answer);
-      break;
-    case MRV8_CONSTRUCT:
-      Construct(run, target, answer);
-      break;
-    case MRV8_READ:
-      answer->Take(target);
-      break;
-    case MRV8_GLOBALS:
-      answer->Take(run.context->Global());
-      break;
-    default:
-      if (!target->ToObject(run.context).ToLocal(&object)) break;
-      if (run.request->operation == MRV8_KEYS) return WriteKeys(run, object);
-      if (run.request->operation == MRV8_CALL_METHOD) CallMethod(run, object, answer);
-      else Property(run, object, answer);
-  }
-  if (answer->status != MR_OK) return answer->status;
-  return answer->hole ? mrv8::WriteTag(run, MR_TAG_HOLE) : mrv8::Write(run, answer->value);
+  if (run.request->target) OperateOnValue(run, answer);
+  else OperateOnContext(run, answer);
+  return answer->status;
 }
 
-/* Microtasks and the tasks that V8 has posted. What they throw has nobody to go to. */
-void
+/* Microtasks and the tasks that V8 has posted. What they throw has nobody to go to. False when they were stopped. */
+bool
 RunTasks(const Run &run)
 {
   v8::TryCatch ignored(run.isolate);
-  run.self->microtasks->PerformCheckpoint(run.isolate);
-  if (!run.isolate->IsExecutionTerminating()) mrv8::RunForegroundTasks(run.isolate);
+  v8::MicrotaskQueue *microtasks = run.self->microtasks.get();
+  do microtasks->PerformCheckpoint(run.isolate);
+  while (!ignored.HasTerminated() && mrv8::RunForegroundTask(run.isolate));
+  if (!ignored.HasTerminated()) mrv8::TellHost(run);
+  return !ignored.HasTerminated();
+}
+
+/* A timer's throw goes to the host, as there is no caller. */
+mr_status
+TellUncaught(const Run &run, mr_status status)
+{
+  if (status == MR_EXCEPTION) run.self->host->event(run.self->owner, MR_EVENT_UNCAUGHT, 0, run.result->data, run.result->size);
+  return status;
 }
 
 }  // namespace
@@ -254,10 +405,12 @@ mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
   v8::TryCatch caught(run.isolate);
   Answer answer;
   mr_status status = Operate(run, &answer);
-  if (request->outermost && !caught.HasTerminated()) RunTasks(run);
+  if (request->outermost && !caught.HasTerminated() && !RunTasks(run)) return MR_TERMINATED;
+  if (status == MR_OK && !answer.written) status = answer.hole ? mrv8::WriteTag(run, MR_TAG_HOLE) : mrv8::Write(run, answer.value);
   if (caught.HasTerminated() || run.isolate->IsExecutionTerminating()) return MR_TERMINATED;
   if (status != MR_EXCEPTION) return status;
   mr__result_start(result);
-  status = mrv8::WriteException(run, caught, answer.parsing);
-  return status == MR_OK ? MR_EXCEPTION : status;
+  status = mrv8::WriteException(run, caught, answer.flags);
+  if (status == MR_OK) status = MR_EXCEPTION;
+  return request->operation == MRV8_TIMER ? TellUncaught(run, status) : status;
 }

@@ -4,6 +4,10 @@
 
 #include <v8.h>
 
+#include <cstring>
+#include <string>
+#include <vector>
+
 #include "mrv8_isolate.h"
 
 namespace mrv8 {
@@ -17,8 +21,12 @@ struct Run {
   mr_result *result;
 };
 
-/* Appends the value's message to the result. MR_OK; MR_EXCEPTION: JavaScript threw, see the TryCatch; MR_NO_MEMORY, MR_TOO_LARGE. */
+/* Appends the value's message to the result: containers as handles, or as a whole with MR_COPY. MR_OK; MR_EXCEPTION: JavaScript threw, or was terminated, see the
+ * TryCatch; MR_TOO_DEEP, MR_TOO_LARGE: the result then holds the path to the place; MR_NO_MEMORY. */
 mr_status Write(const Run &run, v8::Local<v8::Value> value);
+
+/* Appends a value that is none of a whole: as Write() without MR_COPY. */
+mr_status WriteFlat(const Run &run, v8::Local<v8::Value> value);
 
 /* Appends a tag without payload: MR_TAG_HOLE, MR_TAG_UNDEFINED. */
 mr_status WriteTag(const Run &run, char tag);
@@ -26,14 +34,47 @@ mr_status WriteTag(const Run &run, char tag);
 /* Appends a tag and a count. */
 mr_status WriteHead(const Run &run, char tag, uint32_t count);
 
-/* Appends the whole record of what was caught, running what JavaScript it takes. MR_OK; MR_TERMINATED; MR_NO_MEMORY. `parsing`: the code did not compile. */
-mr_status WriteException(const Run &run, const v8::TryCatch &caught, bool parsing);
+/* Appends a buffer ('v'): an ArrayBuffer, a SharedArrayBuffer or a view of one. */
+mr_status WriteBuffer(const Run &run, v8::Local<v8::Object> buffer);
 
-/* Reads the request's message. */
+/* Appends the whole record of what was caught, running what JavaScript it takes. MR_OK; MR_TERMINATED; MR_NO_MEMORY. `flags`: MR_X_*. */
+mr_status WriteException(const Run &run, const v8::TryCatch &caught, uint8_t flags);
+
+/* The same for a value that was not caught: what a promise was rejected with. */
+mr_status WriteRejection(const Run &run, v8::Local<v8::Value> reason);
+
+/* Makes the result hold the text alone, as the detail of a failure. */
+void WriteDetail(const Run &run, const std::u16string &text);
+
+/* The handle of a value, held anew or once more; 0: no memory. */
+mr_handle HandleOf(const Run &run, v8::Local<v8::Value> value);
+
+/* The id of the host's error that the value is; 0: it is none. */
+uint64_t HostErrorOf(const Run &run, v8::Local<v8::Value> value);
+
+/* A function that calls the host; an Error that remembers the host's. Empty: V8 threw. */
+v8::MaybeLocal<v8::Function> NewHostFunction(const Run &run, uint64_t id, v8::Local<v8::Value> name);
+v8::MaybeLocal<v8::Object> NewHostError(const Run &run, uint64_t id, v8::Local<v8::Value> name, v8::Local<v8::Value> message);
+
+/* An ArrayBuffer of so many bytes, or a typed array over one: a copy of `content`, zeros without. MR_BAD_MESSAGE: no such element, or no whole number of them. */
+mr_status NewBuffer(const Run &run, uint32_t element, const void *content, size_t size, v8::Local<v8::Value> *value);
+
+/* MRV8_AWAIT and MRV8_PREVIEW. */
+mr_status Await(const Run &run, v8::Local<v8::Value> target);
+mr_status Preview(const Run &run, v8::Local<v8::Value> target);
+
+/* Tells the host what is due: references that are gone, rejections that nobody has taken notice of. */
+void TellHost(const Run &run);
+
+/* Reads one message. */
 class Reader {
  public:
+  Reader(const Run &run, const void *message, size_t size, const mr_slice *buffers, uint64_t buffer_count)
+      : run_(run), at_(static_cast<const uint8_t *>(message)), end_(at_ + size), buffers_(buffers), buffer_count_(buffer_count)
+  {
+  }
   explicit Reader(const Run &run)
-      : run_(run), at_(static_cast<const uint8_t *>(run.request->in)), end_(at_ + run.request->in_size)
+      : Reader(run, run.request->in, run.request->in_size, run.request->options->buffers, run.request->options->buffer_count)
   {
   }
 
@@ -46,18 +87,46 @@ class Reader {
   bool AtEnd() const { return at_ == end_; }
 
  private:
-  bool Take(void *to, size_t size);
-  mr_status ReadLatin1(v8::Local<v8::Value> *value);
-  mr_status ReadUtf16(v8::Local<v8::Value> *value);
+  template <typename T>
+  bool Take(T *to)
+  {
+    if (Left() < sizeof *to) return false;
+    std::memcpy(to, at_, sizeof *to);
+    at_ += sizeof *to;
+    return true;
+  }
+  size_t Left() const { return static_cast<size_t>(end_ - at_); }
+  bool TakeCount(uint32_t *count, size_t each) { return Take(count) && Left() / each >= *count; }
+  mr_status ReadLatin1(v8::NewStringType type, v8::Local<v8::Value> *value);
+  mr_status ReadUtf16(v8::NewStringType type, v8::Local<v8::Value> *value);
   mr_status ReadBigInt(v8::Local<v8::Value> *value);
   mr_status ReadHandle(v8::Local<v8::Value> *value);
+  mr_status ReadReference(v8::Local<v8::Value> *value);
+  mr_status ReadContainer(char tag, v8::Local<v8::Value> *value);
   mr_status ReadArray(v8::Local<v8::Value> *value);
-  mr_status ReadNumbers(v8::Local<v8::Value> *value, bool doubles);
+  mr_status ReadNumbers(bool doubles, v8::Local<v8::Value> *value);
+  mr_status ReadKey(v8::Local<v8::Name> *key);
+  mr_status ReadObject(v8::Local<v8::Value> *value);
+  mr_status ReadMap(v8::Local<v8::Value> *value);
+  mr_status ReadSet(v8::Local<v8::Value> *value);
+  mr_status ReadError(v8::Local<v8::Value> *value);
+  mr_status ReadTypedArray(bool out_of_line, v8::Local<v8::Value> *value);
+  mr_status ReadHost(bool function, v8::Local<v8::Value> *value);
+
+  /* A container that has begun. It is empty for an array that nothing has referred to before its end. */
+  struct Container {
+    v8::Local<v8::Value> value;
+    uint32_t length;
+  };
 
   const Run &run_;
   const uint8_t *at_;
   const uint8_t *end_;
+  const mr_slice *buffers_;
+  uint64_t buffer_count_;
   uint32_t depth_ = 0;
+  std::vector<Container> containers_;
+  std::vector<v8::Local<v8::Name>> keys_;
 };
 
 }  // namespace mrv8

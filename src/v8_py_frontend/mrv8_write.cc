@@ -1,4 +1,6 @@
-/* mrv8_write.cc: from a JavaScript value to a message. Runs on the thread of the run; owns nothing. */
+/* mrv8_write.cc: from a JavaScript value to a message. Runs on the thread of the run; owns nothing.
+ *
+ * A copy is one walk. It makes no handle scopes within: what it has met must stay comparable to its end, for cycles and for what is shared. */
 #include <cstring>
 #include <memory>
 #include <new>
@@ -78,8 +80,6 @@ KindOf(v8::Local<v8::Value> value)
   if (value->IsMap()) return MR_KIND_MAP;
   if (value->IsSet()) return MR_KIND_SET;
   if (value->IsNativeError()) return MR_KIND_ERROR;
-  if (value->IsArrayBuffer() || value->IsSharedArrayBuffer()) return MR_KIND_ARRAY_BUFFER;
-  if (value->IsArrayBufferView()) return MR_KIND_VIEW;
   return MR_KIND_OBJECT;
 }
 
@@ -92,20 +92,17 @@ Same(const void *local, const mrv8_value *held)
 mr_status
 WriteHandle(const Run &run, v8::Local<v8::Value> value)
 {
-  const mrv8_host *host = run.self->host;
-  auto hash = static_cast<uint32_t>(value->IsObject() ? value.As<v8::Object>()->GetIdentityHash() : value.As<v8::Name>()->GetIdentityHash());
-  mr_handle handle = host->handle_share(run.self->owner, hash, Same, &value);
-  if (!handle) {
-    std::unique_ptr<mrv8_value> held(new (std::nothrow) mrv8_value);
-    if (!held) return MR_NO_MEMORY;
-    held->value.Reset(run.isolate, value);
-    handle = host->handle_new(run.self->owner, hash, held.get());
-    if (!handle) return MR_NO_MEMORY;
-    (void)held.release();
-  }
+  mr_handle handle = HandleOf(run, value);
+  if (!handle) return MR_NO_MEMORY;
   uint8_t payload[9] = {KindOf(value)};
   std::memcpy(payload + 1, &handle, sizeof handle);
   return Put(run, MR_TAG_HANDLE, payload, sizeof payload);
+}
+
+uint32_t
+HashOf(v8::Local<v8::Value> value)
+{
+  return static_cast<uint32_t>(value->IsObject() ? value.As<v8::Object>()->GetIdentityHash() : value.As<v8::Name>()->GetIdentityHash());
 }
 
 }  // namespace
@@ -122,27 +119,403 @@ WriteHead(const Run &run, char tag, uint32_t count)
   return Put(run, tag, &count, sizeof count);
 }
 
-mr_status
-Write(const Run &run, v8::Local<v8::Value> value)
+mr_handle
+HandleOf(const Run &run, v8::Local<v8::Value> value)
+{
+  const mrv8_host *host = run.self->host;
+  uint32_t hash = HashOf(value);
+  mr_handle handle = host->handle_share(run.self->owner, hash, Same, &value, 1);
+  if (handle) return handle;
+  std::unique_ptr<mrv8_value> held(new (std::nothrow) mrv8_value);
+  if (!held) return 0;
+  held->value.Reset(run.isolate, value);
+  handle = host->handle_new(run.self->owner, hash, held.get());
+  if (handle) (void)held.release();
+  return handle;
+}
+
+namespace {
+
+/* Writes what is neither an object nor a symbol; false: it is one of these. */
+bool
+WritePrimitive(const Run &run, v8::Local<v8::Value> value, mr_status *status)
 {
   if (value->IsInt32()) {
     int32_t number = value.As<v8::Int32>()->Value();
-    return Put(run, MR_TAG_INT32, &number, sizeof number);
-  }
-  if (value->IsString()) return WriteString(run, value.As<v8::String>());
-  if (value->IsNumber()) {
+    *status = Put(run, MR_TAG_INT32, &number, sizeof number);
+  } else if (value->IsString()) {
+    *status = WriteString(run, value.As<v8::String>());
+  } else if (value->IsNumber()) {
     double number = value.As<v8::Number>()->Value();
-    return Put(run, MR_TAG_DOUBLE, &number, sizeof number);
+    *status = Put(run, MR_TAG_DOUBLE, &number, sizeof number);
+  } else if (value->IsUndefined()) {
+    *status = WriteTag(run, MR_TAG_UNDEFINED);
+  } else if (value->IsNull()) {
+    *status = WriteTag(run, MR_TAG_NULL);
+  } else if (value->IsBoolean()) {
+    *status = WriteTag(run, value->IsTrue() ? MR_TAG_TRUE : MR_TAG_FALSE);
+  } else if (value->IsBigInt()) {
+    *status = WriteBigInt(run, value.As<v8::BigInt>());
+  } else {
+    return false;
   }
-  if (value->IsUndefined()) return WriteTag(run, MR_TAG_UNDEFINED);
-  if (value->IsNull()) return WriteTag(run, MR_TAG_NULL);
-  if (value->IsBoolean()) return WriteTag(run, value->IsTrue() ? MR_TAG_TRUE : MR_TAG_FALSE);
-  if (value->IsBigInt()) return WriteBigInt(run, value.As<v8::BigInt>());
-  if (value->IsDate()) {
-    double time = value.As<v8::Date>()->ValueOf();
-    return Put(run, MR_TAG_DATE, &time, sizeof time);
+  return true;
+}
+
+bool
+IsBuffer(v8::Local<v8::Value> value)
+{
+  return value->IsArrayBufferView() || value->IsArrayBuffer() || value->IsSharedArrayBuffer();
+}
+
+mr_status
+WriteDate(const Run &run, v8::Local<v8::Value> date)
+{
+  double time = date.As<v8::Date>()->ValueOf();
+  return Put(run, MR_TAG_DATE, &time, sizeof time);
+}
+
+/* Values by identity, with the number of each: V8 moves objects, so they are found by their hash. */
+class Numbers {
+ public:
+  /* True, and its number, if it was met before; else it gets the next one. */
+  bool Find(v8::Local<v8::Value> value, uint32_t *number)
+  {
+    if (values_.size() * 2 >= slots_.size()) Grow();
+    uint32_t hash = HashOf(value);
+    for (size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+      uint32_t slot = slots_[at];
+      if (!slot) {
+        *number = static_cast<uint32_t>(values_.size());
+        slots_[at] = *number + 1;
+        values_.push_back(value);
+        hashes_.push_back(hash);
+        return false;
+      }
+      if (hashes_[slot - 1] == hash && values_[slot - 1] == value) {
+        *number = slot - 1;
+        return true;
+      }
+    }
   }
+
+ private:
+  void Grow()
+  {
+    std::vector<uint32_t> slots(slots_.empty() ? 64 : slots_.size() * 2);
+    for (uint32_t i = 0; i < values_.size(); i++) {
+      size_t at = hashes_[i] & (slots.size() - 1);
+      while (slots[at]) at = (at + 1) & (slots.size() - 1);
+      slots[at] = i + 1;
+    }
+    slots_.swap(slots);
+  }
+
+  std::vector<uint32_t> slots_;
+  std::vector<v8::Local<v8::Value>> values_;
+  std::vector<uint32_t> hashes_;
+};
+
+/* One walk through a value. */
+class Copy {
+ public:
+  explicit Copy(const Run &run)
+      : run_(run), options_(run.request->options), start_(run.result->size)
+  {
+  }
+
+  mr_status Write(v8::Local<v8::Value> value)
+  {
+    mr_status status = MR_OK;
+    if (WritePrimitive(run_, value, &status)) return status;
+    uint32_t number = 0;
+    if (value->IsSymbol() || value->IsFunction() || value->IsRegExp() || value->IsPromise() || value->IsGeneratorObject()) return WriteHandle(run_, value);
+    if (value->IsDate()) return WriteDate(run_, value);
+    if (value->IsNumberObject() || value->IsStringObject() || value->IsBooleanObject() || value->IsBigIntObject()) return Write(Unboxed(value));
+    if (containers_.Find(value, &number)) return Put(run_, MR_TAG_REFERENCE, &number, sizeof number);
+    if (IsBuffer(value)) return WriteBuffer(run_, value.As<v8::Object>());
+    if (path_.size() >= options_->max_depth || StackIsLow()) return Fail(MR_TOO_DEEP);
+    return WriteContainer(value.As<v8::Object>());
+  }
+
+ private:
+  v8::Local<v8::Value> Unboxed(v8::Local<v8::Value> value)
+  {
+    if (value->IsStringObject()) return value.As<v8::StringObject>()->ValueOf();
+    if (value->IsNumberObject()) return v8::Number::New(run_.isolate, value.As<v8::NumberObject>()->ValueOf());
+    if (value->IsBigIntObject()) return value.As<v8::BigIntObject>()->ValueOf();
+    return v8::Boolean::New(run_.isolate, value.As<v8::BooleanObject>()->ValueOf());
+  }
+
+  /* A step on the path from the whole to the place: a key, or an index. */
+  struct Step {
+    v8::Local<v8::Value> key;
+    uint32_t index;
+  };
+
+  mr_status Fail(mr_status status)
+  {
+    if (failed_) return status;
+    failed_ = true;
+    std::u16string text = u"$";
+    for (const Step &step : path_) {
+      v8::Local<v8::String> key;
+      if (step.key.IsEmpty() || !step.key->IsString()) {
+        std::string index = "[" + std::to_string(step.index) + "]";
+        text.append(index.begin(), index.end());
+        continue;
+      }
+      key = step.key.As<v8::String>();
+      size_t before = text.size() + 1;
+      text += u'.';
+      text.resize(before + static_cast<size_t>(key->Length()));
+      CopyUtf16(run_.isolate, key, reinterpret_cast<uint16_t *>(&text[before]));
+    }
+    WriteDetail(run_, text);
+    return status;
+  }
+
+  /* So much is written, and so many elements are to come. Long ones are also the place to see whether the call was stopped. */
+  mr_status Check(uint64_t elements)
+  {
+    if (run_.result->size - start_ + elements * 8 > options_->max_bytes) return Fail(MR_TOO_LARGE);
+    return MR_OK;
+  }
+
+  mr_status Child(v8::Local<v8::Value> value, v8::Local<v8::Value> key, uint32_t index)
+  {
+    mr_status status = MR_OK;
+    if (WritePrimitive(run_, value, &status)) return status == MR_OK ? Check(0) : status;
+    path_.push_back({key, index});
+    status = Write(value);
+    path_.pop_back();
+    return status;
+  }
+
+  mr_status WriteContainer(v8::Local<v8::Object> object)
+  {
+    if (object->IsArray()) return WriteArray(object.As<v8::Array>());
+    if (object->IsMap()) return WriteMap(object.As<v8::Map>());
+    if (object->IsSet()) return WriteSet(object.As<v8::Set>());
+    if (object->IsNativeError()) return WriteError(object);
+    if (IsArrayProxy(object)) return WriteArrayProxy(object);
+    return WriteObject(object);
+  }
+
+  /* As Array.isArray() has it. */
+  static bool IsArrayProxy(v8::Local<v8::Value> value)
+  {
+    while (value->IsProxy()) value = value.As<v8::Proxy>()->GetTarget();
+    return value->IsArray();
+  }
+
+  mr_status WriteArray(v8::Local<v8::Array> array)
+  {
+    uint32_t length = array->Length();
+    mr_status status = Check(length);
+    if (status != MR_OK) return status;
+    NumberRun numbers{this, length, true, {}};
+    v8::Local<v8::Value> next;
+    status = numbers.Collect(array, &next);
+    if (status != MR_OK) return status;
+    auto done = static_cast<uint32_t>(numbers.values.size());
+    if (done == length && length) return WriteNumbers(numbers);
+    status = WriteHead(run_, MR_TAG_ARRAY, length);
+    for (uint32_t i = 0; i < done && status == MR_OK; i++) status = Child(v8::Number::New(run_.isolate, numbers.values[i]), next, i);
+    if (done < length && status == MR_OK) status = Child(next, v8::Local<v8::Value>(), done++);
+    return WriteElements(array, done, length, status);
+  }
+
+  mr_status WriteElements(v8::Local<v8::Object> array, uint32_t from, uint32_t to, mr_status status)
+  {
+    for (uint32_t i = from; i < to && status == MR_OK; i++) {
+      v8::Local<v8::Value> element;
+      if (!array->Get(run_.context, i).ToLocal(&element)) return MR_EXCEPTION;
+      status = Child(element, v8::Local<v8::Value>(), i);
+      if (i % 4096 == 0 && run_.isolate->IsExecutionTerminating()) return MR_TERMINATED;
+    }
+    return status;
+  }
+
+  /* The numbers that an array begins with, read without a handle for each. */
+  struct NumberRun {
+    Copy *copy;
+    uint32_t length;
+    bool integers;
+    std::vector<double> values;
+
+    bool Take(v8::Local<v8::Value> element)
+    {
+      if (!element->IsNumber()) return false;
+      integers = integers && element->IsInt32();
+      values.push_back(element.As<v8::Number>()->Value());
+      return true;
+    }
+
+    mr_status Collect(v8::Local<v8::Array> array, v8::Local<v8::Value> *next)
+    {
+      const Run &run = copy->run_;
+      for (uint32_t i = 0; i < length; i++) {
+        if (!array->Get(run.context, i).ToLocal(next)) return MR_EXCEPTION;
+        if (!Take(*next)) break;
+        if (i % 4096 == 0 && run.isolate->IsExecutionTerminating()) return MR_TERMINATED;
+      }
+      return MR_OK;
+    }
+  };
+
+  mr_status WriteNumbers(const NumberRun &numbers)
+  {
+    auto count = static_cast<uint32_t>(numbers.values.size());
+    uint8_t *to = PutBlock(run_, numbers.integers ? MR_TAG_INT32S : MR_TAG_DOUBLES, count, uint64_t{count} * (numbers.integers ? 4 : 8));
+    if (!to) return MR_NO_MEMORY;
+    if (!numbers.integers) {
+      std::memcpy(to, numbers.values.data(), size_t{count} * 8);
+      return MR_OK;
+    }
+    for (double value : numbers.values) {
+      auto integer = static_cast<int32_t>(value);
+      std::memcpy(to, &integer, sizeof integer);
+      to += sizeof integer;
+    }
+    return MR_OK;
+  }
+
+  mr_status WriteArrayProxy(v8::Local<v8::Object> proxy)
+  {
+    v8::Local<v8::Value> value;
+    v8::Local<v8::String> name = v8::String::NewFromUtf8Literal(run_.isolate, "length", v8::NewStringType::kInternalized);
+    double length = 0;
+    if (!proxy->Get(run_.context, name).ToLocal(&value) || !value->NumberValue(run_.context).To(&length)) return MR_EXCEPTION;
+    if (!(length >= 0 && length <= UINT32_MAX)) return Fail(MR_TOO_LARGE);
+    auto count = static_cast<uint32_t>(length);
+    mr_status status = Check(count);
+    if (status == MR_OK) status = WriteHead(run_, MR_TAG_ARRAY, count);
+    return WriteElements(proxy, 0, count, status);
+  }
+
+  mr_status WriteKey(v8::Local<v8::Value> key)
+  {
+    uint32_t number = 0;
+    if (keys_.Find(key, &number)) return Put(run_, MR_TAG_KEY, &number, sizeof number);
+    return WriteString(run_, key.As<v8::String>());
+  }
+
+  mr_status WriteObject(v8::Local<v8::Object> object)
+  {
+    v8::Local<v8::Array> names;
+    auto filter = static_cast<v8::PropertyFilter>(v8::ONLY_ENUMERABLE | v8::SKIP_SYMBOLS);
+    if (!object->GetPropertyNames(run_.context, v8::KeyCollectionMode::kOwnOnly, filter, v8::IndexFilter::kIncludeIndices, v8::KeyConversionMode::kConvertToString).ToLocal(&names))
+      return MR_EXCEPTION;
+    uint32_t count = names->Length();
+    mr_status status = Check(count);
+    if (status == MR_OK) status = WriteObjectHead(object, count);
+    for (uint32_t i = 0; i < count && status == MR_OK; i++) {
+      v8::Local<v8::Value> key, value;
+      if (!names->Get(run_.context, i).ToLocal(&key) || !object->Get(run_.context, key).ToLocal(&value)) return MR_EXCEPTION;
+      status = WriteKey(key);
+      if (status == MR_OK) status = Child(value, key, 0);
+    }
+    return status;
+  }
+
+  mr_status WriteObjectHead(v8::Local<v8::Object> object, uint32_t count)
+  {
+    if (options_->flags & MR_CLASS_NAMES && !object->IsProxy()) {
+      v8::Local<v8::String> name = object->GetConstructorName();
+      if (!name->StringEquals(v8::String::NewFromUtf8Literal(run_.isolate, "Object"))) {
+        mr_status status = WriteTag(run_, MR_TAG_INSTANCE);
+        if (status == MR_OK) status = WriteString(run_, name);
+        return status == MR_OK && mr__result_put(run_.result, &count, sizeof count) ? status : MR_NO_MEMORY;
+      }
+    }
+    return WriteHead(run_, MR_TAG_OBJECT, count);
+  }
+
+  mr_status WriteMap(v8::Local<v8::Map> map)
+  {
+    v8::Local<v8::Array> flat = map->AsArray();
+    uint32_t count = flat->Length() / 2;
+    mr_status status = Check(flat->Length());
+    bool pairs = options_->flags & MR_MAPS_AS_PAIRS;
+    if (status == MR_OK) status = WriteHead(run_, pairs ? MR_TAG_ARRAY : MR_TAG_MAP, count);
+    for (uint32_t i = 0; i < count && status == MR_OK; i++) {
+      v8::Local<v8::Value> key, value;
+      if (!flat->Get(run_.context, 2 * i).ToLocal(&key) || !flat->Get(run_.context, 2 * i + 1).ToLocal(&value)) return MR_EXCEPTION;
+      if (pairs) {
+        uint32_t unused = 0;
+        containers_.Find(v8::Object::New(run_.isolate), &unused); /* a pair is a container with a number, which nothing refers to */
+        status = WriteHead(run_, MR_TAG_ARRAY, 2);
+      }
+      if (status == MR_OK) status = Child(key, v8::Local<v8::Value>(), i);
+      if (status == MR_OK) status = Child(value, key, i);
+    }
+    return status;
+  }
+
+  mr_status WriteSet(v8::Local<v8::Set> set)
+  {
+    v8::Local<v8::Array> members = set->AsArray();
+    uint32_t count = members->Length();
+    mr_status status = Check(count);
+    if (status == MR_OK) status = WriteHead(run_, options_->flags & MR_MAPS_AS_PAIRS ? MR_TAG_ARRAY : MR_TAG_SET, count);
+    return WriteElements(members, 0, count, status);
+  }
+
+  mr_status WriteError(v8::Local<v8::Object> error)
+  {
+    v8::Isolate *isolate = run_.isolate;
+    v8::Local<v8::String> names[] = {v8::String::NewFromUtf8Literal(isolate, "name"), v8::String::NewFromUtf8Literal(isolate, "message"), v8::String::NewFromUtf8Literal(isolate, "stack"),
+                                     v8::String::NewFromUtf8Literal(isolate, "cause")};
+    mr_status status = WriteTag(run_, MR_TAG_ERROR);
+    for (int i = 0; i < 3 && status == MR_OK; i++) {
+      v8::Local<v8::Value> value;
+      if (!error->Get(run_.context, names[i]).ToLocal(&value)) return MR_EXCEPTION;
+      status = value->IsString() ? WriteString(run_, value.As<v8::String>()) : WriteTag(run_, MR_TAG_UNDEFINED);
+    }
+    bool has = false;
+    if (status != MR_OK) return status;
+    if (!error->HasOwnProperty(run_.context, names[3]).To(&has)) return MR_EXCEPTION;
+    if (!has) return WriteTag(run_, MR_TAG_HOLE);
+    v8::Local<v8::Value> cause;
+    if (!error->Get(run_.context, names[3]).ToLocal(&cause)) return MR_EXCEPTION;
+    return Child(cause, names[3], 0);
+  }
+
+  const Run &run_;
+  const mr_options *options_;
+  uint64_t start_;
+  Numbers containers_, keys_;
+  std::vector<Step> path_;
+  bool failed_ = false;
+};
+
+}  // namespace
+
+mr_status
+WriteFlat(const Run &run, v8::Local<v8::Value> value)
+{
+  mr_status status = MR_OK;
+  if (WritePrimitive(run, value, &status)) return status;
+  if (value->IsDate()) return WriteDate(run, value);
+  if (IsBuffer(value)) return WriteBuffer(run, value.As<v8::Object>());
   return WriteHandle(run, value);
+}
+
+mr_status
+Write(const Run &run, v8::Local<v8::Value> value)
+{
+  if (!(run.request->options->flags & MR_COPY)) return WriteFlat(run, value);
+  return Copy(run).Write(value);
+}
+
+void
+WriteDetail(const Run &run, const std::u16string &text)
+{
+  v8::Local<v8::String> string;
+  mr__result_start(run.result);
+  if (v8::String::NewFromTwoByte(run.isolate, reinterpret_cast<const uint16_t *>(text.data()), v8::NewStringType::kNormal, static_cast<int>(text.size())).ToLocal(&string))
+    (void)WriteString(run, string);
 }
 
 }  // namespace mrv8

@@ -1,0 +1,145 @@
+/* mr_host.c: what V8 asks of a context, and what the client is told. All of it on the thread that has the context's lock. */
+#include "mr_level.h"
+#include "mr_store.h"
+
+static mr_handle
+handle_share(void *owner, uint32_t hash, int (*same)(const void *, const mrv8_value *), const void *local, uint32_t references)
+{
+  return mr__handles_share(&((mr__context *)owner)->handles, hash, same, local, references);
+}
+
+static mr_handle
+handle_new(void *owner, uint32_t hash, mrv8_value *value)
+{
+  return mr__handles_new(&((mr__context *)owner)->handles, hash, value);
+}
+
+static mrv8_value *
+handle_get(void *owner, mr_handle handle)
+{
+  return mr__handles_get(&((mr__context *)owner)->handles, handle);
+}
+
+/* Room for the script to unwind in. What it has thrown away by then, the next collection finds, and the old limit comes back. */
+#define UNWIND_ROOM (64u << 20)
+
+static size_t
+near_heap_limit(void *owner, size_t current_limit, size_t initial_limit)
+{
+  mr__context *full = owner;
+  if (full->innermost) mr__level_stop(full->innermost, MR_MEMORY_LIMIT);
+  (void)initial_limit;
+  return current_limit + UNWIND_ROOM;
+}
+
+static void
+heap_used(void *owner, size_t used)
+{
+  mr__context *collected = owner;
+  for (mr__level *running = collected->innermost; running; running = running->outer) /* the heap is one: a call further in uses that of all around it */
+    if (running->max_memory && used > running->max_memory) mr__level_stop(running, MR_MEMORY_LIMIT);
+  if (!collected->soft_limit || used <= collected->soft_limit || collected->soft_limit_reached) return;
+  collected->soft_limit_reached = true;
+  mrv8_memory_pressure(collected->isolate);
+}
+
+static void
+call(void *owner, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply)
+{
+  mr__context *caller = owner;
+  if (caller->call) caller->call(caller->data, caller->id, function, in, in_size, reply);
+}
+
+static void
+event(void *owner, uint32_t what, uint64_t id, const uint8_t *message, uint64_t size)
+{
+  mr__context *teller = owner;
+  if (teller->event) teller->event(teller->data, teller->id, what, id, message, size);
+}
+
+static uint32_t
+timer_new(void *owner, int64_t delay, int repeats, mrv8_timer *timer)
+{
+  mr__context *in = owner;
+  uint32_t number = mr__timers_add(&in->timers, delay, repeats, timer);
+  if (number) mr__schedule(&in->wakeup, in->id, mr__timers_next(&in->timers));
+  return number;
+}
+
+static mrv8_timer *
+timer_take(void *owner, uint32_t number)
+{
+  return mr__timers_take(&((mr__context *)owner)->timers, number);
+}
+
+const mrv8_host mr__host = {handle_share, handle_new, handle_get, near_heap_limit, heap_used, call, event, mr__store_new, timer_new, timer_take};
+
+mr_status
+mr_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t size, const mr_slice *buffers, size_t buffer_count)
+{
+  if (!reply || !message || outcome > MR_REPLY_THROW || (buffer_count && !buffers)) return MR_BAD_ARGUMENT;
+  return mrv8_reply_set(reply, outcome, message, size, buffers, buffer_count);
+}
+
+/* --- questions about one context that run nothing in it --- */
+
+/* With the context's lock, taken for who asks. NULL, and why, when it cannot be had. */
+static mr__context *
+enter(mr_context id, mr_status *status)
+{
+  mr__context *in = mr__contexts_usable() ? mr__context_find(id) : NULL;
+  *status = mr__contexts_usable() ? MR_BAD_CONTEXT : MR_NOT_INITIALIZED;
+  if (!in) return NULL;
+  *status = mr__lock_acquire(&in->lock, INT64_MAX);
+  if (*status == MR_OK && !atomic_load(&in->closing)) {
+    mr__context_drain(in);
+    return in;
+  }
+  if (*status == MR_OK) {
+    *status = MR_CLOSED;
+    mr__context_leave(in);
+  }
+  mr__context_unreference(in);
+  return NULL;
+}
+
+static void
+leave(mr__context *in)
+{
+  mr__context_leave(in);
+  mr__context_unreference(in);
+}
+
+mr_status
+mr_handle_count(mr_context id, uint64_t *count)
+{
+  if (!count) return MR_BAD_ARGUMENT;
+  mr_status status;
+  mr__context *in = enter(id, &status);
+  *count = in ? in->handles.count : 0;
+  if (in) leave(in);
+  return status;
+}
+
+mr_status
+mr_soft_limit(mr_context id, uint64_t bytes)
+{
+  mr_status status;
+  mr__context *in = enter(id, &status);
+  if (!in) return status;
+  in->soft_limit = bytes;
+  in->soft_limit_reached = false;
+  leave(in);
+  return MR_OK;
+}
+
+mr_status
+mr_soft_limit_reached(mr_context id, int32_t *reached)
+{
+  if (!reached) return MR_BAD_ARGUMENT;
+  mr_status status;
+  mr__context *in = enter(id, &status);
+  *reached = in ? in->soft_limit_reached : 0;
+  if (in) leave(in);
+  return status;
+}

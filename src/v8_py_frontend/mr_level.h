@@ -1,0 +1,40 @@
+/* mr_level.h: running calls. Those of one context form a chain, as a call made in a host function is inside of another; each can be stopped by itself. */
+#ifndef MR_LEVEL_H_
+#define MR_LEVEL_H_
+
+#include "mr_context.h"
+#include "mr_watchdog.h"
+
+/* One running call. On the stack of the thread that made it. */
+typedef struct mr__level {
+  mr__watch watch; /* first, so that the one can be had from the other */
+  mr__context *context;
+  struct mr__level *outer;
+  mr_status stopped; /* why it must end; MR_OK: it need not. levels_mutex */
+  uint64_t max_memory;
+  uint64_t call; /* mr_options.call */
+} mr__level;
+
+/* With the context's lock: puts the call on the chain and arms its deadline. MR_OK, or why it must not even begin. */
+mr_status mr__level_push(mr__level *entered, int64_t deadline);
+
+/* Takes it off again, and says why it was to end. V8 goes on unwinding just when a call further out is to end, too. */
+mr_status mr__level_pop(mr__level *left);
+
+/* Makes the call, and so all inside of it, end. Any thread, while the call is on its chain. */
+void mr__level_stop(mr__level *running, mr_status why);
+
+/* Under levels_mutex: makes the calls that run in the context end, from the one given outwards-in, or all for NULL. */
+void mr__levels_stop(mr__context *in, mr__level *outermost, mr_status why);
+
+/* Does one thing in a context, from the client's call to its answer: finds the context, waits for its lock, watches the clock, runs, and says what became of it.
+ * `target` 0: the request is for the context itself. Fills in the request's target, options and outermost. */
+mr_status mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options *options, mr_result *result);
+
+/* The same for who has the lock already. The request's options are complete. */
+mr_status mr__run_inside(mr__context *in, mrv8_request *request, int64_t deadline, mr_result *result);
+
+/* The defaults of a call. */
+extern const mr_options mr__default_options;
+
+#endif /* MR_LEVEL_H_ */

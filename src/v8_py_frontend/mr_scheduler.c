@@ -1,0 +1,195 @@
+/* mr_scheduler.c: the threads that wake contexts. Owns the queue of due times and the runners, all under `mutex`.
+ *
+ * One runner waits for the next due time; the others run what was due. When the one that waits has something to run, it sees to it that another waits: an idle
+ * one, or a new one. Runners that idle for IDLE end. So contexts without timers cost no thread, and a callback that takes long delays only its own context. */
+#include "mr_scheduler.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "mr_clock.h"
+#include "mr_timers.h"
+
+#define IDLE INT64_C(5000000000) /* 5 s */
+#define MOST_RUNNERS 64
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_cond_t changed;
+static mr__wakeup **queue; /* a heap by due time */
+static uint32_t count, capacity;
+static int runners, waiting;
+
+/* --- the queue; under the mutex --- */
+
+static void
+put(uint32_t at, mr__wakeup *wakeup)
+{
+  queue[at] = wakeup;
+  wakeup->place = at + 1;
+}
+
+static void
+sift_up(uint32_t at)
+{
+  mr__wakeup *moved = queue[at];
+  for (; at && moved->due < queue[(at - 1) / 2]->due; at = (at - 1) / 2) put(at, queue[(at - 1) / 2]);
+  put(at, moved);
+}
+
+static void
+sift_down(uint32_t at)
+{
+  mr__wakeup *moved = queue[at];
+  for (;;) {
+    uint32_t child = 2 * at + 1;
+    if (child + 1 < count && queue[child + 1]->due < queue[child]->due) child++;
+    if (child >= count || queue[child]->due >= moved->due) break;
+    put(at, queue[child]);
+    at = child;
+  }
+  put(at, moved);
+}
+
+static void
+take_out(mr__wakeup *wakeup)
+{
+  if (!wakeup->place) return;
+  uint32_t at = wakeup->place - 1;
+  wakeup->place = 0;
+  mr__wakeup *last = queue[--count];
+  if (last == wakeup) return;
+  put(at, last);
+  sift_down(at);
+  sift_up(last->place - 1);
+}
+
+static bool
+put_in(mr__wakeup *wakeup)
+{
+  if (count == capacity) {
+    uint32_t larger = capacity ? capacity * 2 : 16;
+    mr__wakeup **grown = realloc(queue, larger * sizeof(mr__wakeup *));
+    if (!grown) return false;
+    queue = grown;
+    capacity = larger;
+  }
+  put(count, wakeup);
+  sift_up(count++);
+  return true;
+}
+
+/* --- the runners --- */
+
+static void start(void);
+
+/* Under the mutex: waits until something is due and takes it; 0: this runner has idled long enough. */
+static mr_context
+next_due(void)
+{
+  int64_t idle_until = mr__now() + IDLE;
+  for (;;) {
+    int64_t now = mr__now(), due = count ? queue[0]->due : MR__NEVER;
+    if (due <= now) {
+      mr_context context = queue[0]->context;
+      take_out(queue[0]);
+      return context;
+    }
+    if (due == MR__NEVER && now >= idle_until) return 0;
+    if (waiting && now >= idle_until) return 0; /* another one waits for what is to come */
+    int64_t until = due < idle_until ? due : idle_until;
+    struct timespec then = mr__timespec(until);
+    waiting++;
+    pthread_cond_timedwait(&changed, &mutex, &then);
+    waiting--;
+  }
+}
+
+static void *
+run(void *unused)
+{
+  (void)unused;
+  pthread_mutex_lock(&mutex);
+  mr_context context;
+  while ((context = next_due())) {
+    if (count && !waiting) start();
+    pthread_mutex_unlock(&mutex);
+    mr__timers_run(context);
+    pthread_mutex_lock(&mutex);
+  }
+  runners--;
+  pthread_mutex_unlock(&mutex);
+  return NULL;
+}
+
+/* Under the mutex. Signals are for the host's threads, so ours blocks them all. */
+static void
+start(void)
+{
+  if (runners >= MOST_RUNNERS) return;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, run, NULL) == 0) {
+    pthread_detach(thread);
+    runners++;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void
+lock_for_fork(void)
+{
+  pthread_mutex_lock(&mutex);
+}
+
+static void
+unlock_in_parent(void)
+{
+  pthread_mutex_unlock(&mutex);
+}
+
+/* The child has none of the threads; it starts its own on first need. */
+static void
+reset_in_child(void)
+{
+  runners = waiting = 0;
+  pthread_mutex_unlock(&mutex);
+}
+
+static void
+prepare(void)
+{
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&changed, &attributes);
+  pthread_condattr_destroy(&attributes);
+  pthread_atfork(lock_for_fork, unlock_in_parent, reset_in_child);
+}
+
+void
+mr__schedule(mr__wakeup *wakeup, mr_context context, int64_t due)
+{
+  pthread_once(&once, prepare);
+  pthread_mutex_lock(&mutex);
+  take_out(wakeup);
+  wakeup->context = context;
+  wakeup->due = due;
+  if (due != MR__NEVER && put_in(wakeup)) {
+    if (!waiting) start();
+    else if (queue[0] == wakeup) pthread_cond_signal(&changed);
+  }
+  pthread_mutex_unlock(&mutex);
+}
+
+void
+mr__unschedule(mr__wakeup *wakeup)
+{
+  pthread_mutex_lock(&mutex);
+  take_out(wakeup);
+  pthread_mutex_unlock(&mutex);
+}

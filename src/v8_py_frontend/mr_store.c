@@ -1,0 +1,27 @@
+/* mr_store.c: the table of stores, protected by `mutex`, a leaf. Any thread. */
+#include "mr_store.h"
+
+#include <pthread.h>
+
+#include "mr_table.h"
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static mr__table table;
+
+uint64_t
+mr__store_new(mrv8_store *store)
+{
+  pthread_mutex_lock(&mutex);
+  uint64_t id = mr__table_add(&table, store);
+  pthread_mutex_unlock(&mutex);
+  return id;
+}
+
+void
+mr_store_release(uint64_t id)
+{
+  pthread_mutex_lock(&mutex);
+  mrv8_store *gone = mr__table_remove(&table, id);
+  pthread_mutex_unlock(&mutex);
+  if (gone) mrv8_store_delete(gone);
+}

@@ -1,0 +1,221 @@
+/* mrv8_host.cc: what of the host JavaScript can hold: functions that call it, errors that stand for its own, timers. On the thread that has the lock. */
+#include <cmath>
+
+#include "mr_result.h"
+#include "mr_wire.h"
+#include "mrv8_run.h"
+
+/* Of one callback that runs. */
+struct mr_reply {
+  mrv8_isolate *self;
+  v8::Local<v8::Value> value;
+  bool thrown;
+};
+
+namespace mrv8 {
+
+namespace {
+
+constexpr mr_options kFlat = {sizeof(mr_options), 0, 0, 0, UINT64_C(1) << 30, 400, 0, nullptr, 0, 0, nullptr, 0, 0};
+constexpr mrv8_request kNoRequest = {MRV8_NOTHING, 0, nullptr, 0, nullptr, 0, nullptr, 0, &kFlat};
+
+mrv8_isolate *
+SelfOf(v8::Isolate *isolate)
+{
+  return static_cast<mrv8_isolate *>(isolate->GetData(0));
+}
+
+void
+OnLetGo(const v8::WeakCallbackInfo<HostReference> &info)
+{
+  HostReference *reference = info.GetParameter();
+  reference->self->released.push_back(reference->id);
+  reference->self->references.erase(reference);
+  delete reference;
+}
+
+/* Ties the id to the life of the value. */
+void
+Remember(const Run &run, uint64_t id, v8::Local<v8::Value> value)
+{
+  auto *reference = new HostReference{run.self, id, v8::Global<v8::Value>(run.isolate, value)};
+  reference->value.SetWeak(reference, OnLetGo, v8::WeakCallbackType::kParameter);
+  run.self->references.insert(reference);
+}
+
+void
+ThrowError(v8::Isolate *isolate, const char *text)
+{
+  v8::Local<v8::String> said;
+  if (v8::String::NewFromUtf8(isolate, text).ToLocal(&said)) isolate->ThrowException(v8::Exception::Error(said));
+}
+
+mr_status
+WriteCall(const Run &run, const v8::FunctionCallbackInfo<v8::Value> &info)
+{
+  mr_status status = WriteHead(run, MR_TAG_ARRAY, static_cast<uint32_t>(info.Length()) + 1);
+  v8::Local<v8::Value> receiver = info.This();
+  if (receiver == run.context->Global()) receiver = v8::Undefined(run.isolate);
+  if (status == MR_OK) status = WriteFlat(run, receiver);
+  for (int i = 0; i < info.Length() && status == MR_OK; i++) status = WriteFlat(run, info[i]);
+  return status;
+}
+
+void
+OnCall(const v8::FunctionCallbackInfo<v8::Value> &info)
+{
+  v8::Isolate *isolate = info.GetIsolate();
+  mrv8_isolate *self = SelfOf(isolate);
+  mr_result message = {};
+  mr_result_free(&message); /* makes it ready for use */
+  Run run{self, isolate, isolate->GetCurrentContext(), &kNoRequest, &message};
+  mr_reply reply{self, v8::Local<v8::Value>(), false};
+  mr_status status = WriteCall(run, info);
+  if (status == MR_OK) self->host->call(self->owner, static_cast<uint64_t>(info.Data().As<v8::Number>()->Value()), message.data, message.size, &reply);
+  mr_result_free(&message);
+  self->entered_by = 0; /* the host may have gone far down the stack, or a call from there has set the limit */
+  LimitStack(self);
+  if (status != MR_OK) return ThrowError(isolate, mr_status_text(status));
+  if (reply.value.IsEmpty()) return ThrowError(isolate, "the host function gave no answer");
+  if (reply.thrown) isolate->ThrowException(reply.value);
+  else info.GetReturnValue().Set(reply.value);
+}
+
+}  // namespace
+
+v8::MaybeLocal<v8::Function>
+NewHostFunction(const Run &run, uint64_t id, v8::Local<v8::Value> name)
+{
+  v8::Local<v8::Function> function;
+  v8::Local<v8::Value> data = v8::Number::New(run.isolate, static_cast<double>(id));
+  if (!v8::Function::New(run.context, OnCall, data, 0, v8::ConstructorBehavior::kThrow).ToLocal(&function)) return v8::MaybeLocal<v8::Function>();
+  if (name->IsString()) function->SetName(name.As<v8::String>());
+  Remember(run, id, function);
+  return function;
+}
+
+v8::MaybeLocal<v8::Object>
+NewHostError(const Run &run, uint64_t id, v8::Local<v8::Value> name, v8::Local<v8::Value> message)
+{
+  v8::Local<v8::String> said = message->IsString() ? message.As<v8::String>() : v8::String::Empty(run.isolate);
+  v8::Local<v8::Object> error = v8::Exception::Error(said).As<v8::Object>();
+  v8::Local<v8::String> key = v8::String::NewFromUtf8Literal(run.isolate, "name", v8::NewStringType::kInternalized);
+  if (name->IsString() && error->DefineOwnProperty(run.context, key, name, v8::DontEnum).IsNothing()) return v8::MaybeLocal<v8::Object>();
+  if (!id) return error;
+  v8::Local<v8::Value> number = v8::Number::New(run.isolate, static_cast<double>(id));
+  if (error->SetPrivate(run.context, run.self->host_error.Get(run.isolate), number).IsNothing()) return v8::MaybeLocal<v8::Object>();
+  Remember(run, id, error);
+  return error;
+}
+
+uint64_t
+HostErrorOf(const Run &run, v8::Local<v8::Value> value)
+{
+  v8::Local<v8::Value> id;
+  if (!value->IsNativeError() || !value.As<v8::Object>()->GetPrivate(run.context, run.self->host_error.Get(run.isolate)).ToLocal(&id) || !id->IsNumber()) return 0;
+  return static_cast<uint64_t>(id.As<v8::Number>()->Value());
+}
+
+/* --- timers --- */
+
+namespace {
+
+constexpr double kLongestDelay = 2147483647; /* milliseconds, as in browsers */
+
+void
+SetTimer(const v8::FunctionCallbackInfo<v8::Value> &info, int repeats)
+{
+  v8::Isolate *isolate = info.GetIsolate();
+  mrv8_isolate *self = SelfOf(isolate);
+  double delay = 0;
+  if (!info[0]->IsFunction()) {
+    v8::Local<v8::String> text = v8::String::NewFromUtf8Literal(isolate, "the first argument of a timer must be a function");
+    isolate->ThrowException(v8::Exception::TypeError(text));
+    return;
+  }
+  if (!info[1]->NumberValue(isolate->GetCurrentContext()).To(&delay)) return;
+  if (!(delay >= 1 && delay <= kLongestDelay)) delay = repeats || delay > kLongestDelay ? 1 : 0;
+  auto *timer = new mrv8_timer;
+  timer->callback.Reset(isolate, info[0].As<v8::Function>());
+  for (int i = 2; i < info.Length(); i++) timer->arguments.emplace_back(isolate, info[i]);
+  uint32_t number = self->host->timer_new(self->owner, static_cast<int64_t>(delay * 1e6), repeats, timer);
+  if (!number) delete timer;
+  info.GetReturnValue().Set(number);
+}
+
+void
+SetTimeout(const v8::FunctionCallbackInfo<v8::Value> &info)
+{
+  SetTimer(info, 0);
+}
+
+void
+SetInterval(const v8::FunctionCallbackInfo<v8::Value> &info)
+{
+  SetTimer(info, 1);
+}
+
+void
+ClearTimer(const v8::FunctionCallbackInfo<v8::Value> &info)
+{
+  mrv8_isolate *self = SelfOf(info.GetIsolate());
+  if (info[0]->IsUint32()) delete self->host->timer_take(self->owner, info[0].As<v8::Uint32>()->Value());
+}
+
+void
+QueueMicrotask(const v8::FunctionCallbackInfo<v8::Value> &info)
+{
+  v8::Isolate *isolate = info.GetIsolate();
+  if (info[0]->IsFunction()) return SelfOf(isolate)->microtasks->EnqueueMicrotask(isolate, info[0].As<v8::Function>());
+  isolate->ThrowException(v8::Exception::TypeError(v8::String::NewFromUtf8Literal(isolate, "the argument of queueMicrotask must be a function")));
+}
+
+}  // namespace
+
+void
+InstallTimers(mrv8_isolate *self, v8::Local<v8::Context> context)
+{
+  static const struct {
+    const char *name;
+    v8::FunctionCallback callback;
+  } functions[] = {{"setTimeout", SetTimeout}, {"setInterval", SetInterval}, {"clearTimeout", ClearTimer}, {"clearInterval", ClearTimer}, {"queueMicrotask", QueueMicrotask}};
+  v8::Context::Scope scope(context);
+  for (const auto &each : functions) {
+    v8::Local<v8::String> name;
+    v8::Local<v8::Function> function;
+    if (!v8::String::NewFromUtf8(self->isolate, each.name, v8::NewStringType::kInternalized).ToLocal(&name)) return;
+    if (!v8::Function::New(context, each.callback, v8::Local<v8::Value>(), 0, v8::ConstructorBehavior::kThrow).ToLocal(&function)) return;
+    function->SetName(name);
+    (void)context->Global()->DefineOwnProperty(context, name, function, v8::DontEnum);
+  }
+}
+
+}  // namespace mrv8
+
+mr_status
+mrv8_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t size, const mr_slice *buffers, size_t buffer_count)
+{
+  v8::Isolate *isolate = reply->self->isolate;
+  v8::TryCatch caught(isolate);
+  mrv8::Run run{reply->self, isolate, isolate->GetCurrentContext(), &mrv8::kNoRequest, nullptr};
+  mrv8::Reader reader(run, message, size, buffers, buffer_count);
+  v8::Local<v8::Value> value;
+  mr_status status = reader.Read(&value);
+  if (status == MR_OK && !reader.AtEnd()) status = MR_BAD_MESSAGE;
+  reply->thrown = status != MR_OK || outcome == MR_REPLY_THROW;
+  if (status == MR_OK) {
+    reply->value = value;
+  } else if (status == MR_EXCEPTION && !caught.HasTerminated()) {
+    reply->value = caught.Exception();
+  } else {
+    v8::Local<v8::String> text;
+    if (v8::String::NewFromUtf8(isolate, mr_status_text(status)).ToLocal(&text)) reply->value = v8::Exception::Error(text);
+  }
+  return status;
+}
+
+void
+mrv8_timer_delete(mrv8_isolate *, mrv8_timer *timer)
+{
+  delete timer;
+}

@@ -147,12 +147,14 @@ mrv8_isolate_delete(mrv8_isolate *self)
 void
 mrv8_terminate(mrv8_isolate *self)
 {
+  self->terminating.store(true);
   self->isolate->TerminateExecution();
 }
 
 void
 mrv8_cancel_terminate(mrv8_isolate *self)
 {
+  self->terminating.store(false);
   self->isolate->CancelTerminateExecution();
 }
 

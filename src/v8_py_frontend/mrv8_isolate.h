@@ -4,6 +4,7 @@
 
 #include <v8.h>
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <vector>
@@ -52,6 +53,7 @@ struct mrv8_isolate {
   v8::Global<v8::Private> host_error; /* the key under which an error keeps the id of the host's */
   v8::Global<v8::Context> context;
   v8::Global<v8::String> anonymous; /* "<anonymous>", the name of code that has none */
+  std::atomic<bool> terminating{false}; /* what V8 was told, and what v8::Locker makes it forget */
   uint64_t max_stack = 0;           /* bytes that JavaScript may use of a thread's stack */
   uintptr_t entered_at = 0;         /* where on its stack the thread was that the stack limit was last set for */
   uint64_t entered_by = 0;          /* a number of that thread, never used again */

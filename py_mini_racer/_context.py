@@ -6,7 +6,7 @@ Any thread: the library itself puts the calls into one context in order.
 from __future__ import annotations
 
 from ctypes import byref, c_uint64, sizeof, string_at
-from math import inf, isnan
+from math import isnan
 
 from py_mini_racer import _dll, _wire
 from py_mini_racer._exc import (
@@ -47,22 +47,46 @@ _STOPPED: dict[int, type[JSEvalException]] = {
     _dll.BAD_CONTEXT: JSClosedException,
 }
 
-_LONGEST = 2**62  # nanoseconds; 146 years
+_LONGEST = 2**33  # seconds: 272 years, and fewer nanoseconds than 2**63
+_OFFSETS = 2**30  # V8 adds them to its own numbers, in 32 bits
 
 
 def nanoseconds(seconds: float | None) -> int:
-    """What the library takes as a timeout: at least one nanosecond; 0 for none.
+    """What the library takes as a timeout; 0 for none.
 
     Raises:
+        JSTimeoutException: there is no time left.
         JSValueError: not a number.
-        TypeError: not even a float.
+        TypeError: nothing of that kind.
     """
-    if seconds is None or seconds == inf:
+    if seconds is None:
         return 0
-    if isnan(seconds):
+    if not isinstance(seconds, int) and isnan(seconds):
         msg = "a timeout must be a number of seconds, not NaN"
         raise JSValueError(msg)
-    return max(1, min(int(seconds * 1e9), _LONGEST))
+    if seconds <= 0:
+        raise JSTimeoutException
+    return 0 if seconds >= _LONGEST else max(1, int(seconds * 1e9))
+
+
+def _offset(name: str, value: int) -> int:
+    if not isinstance(value, int):
+        msg = f"{name} must be an int, not {type(value).__name__}"
+        raise TypeError(msg)
+    if not -_OFFSETS <= value <= _OFFSETS:
+        msg = f"{name} must be between -2**30 and 2**30, not {value}"
+        raise JSValueError(msg)
+    return value
+
+
+def _filename(value: str) -> bytes:
+    if not isinstance(value, str):
+        msg = f"filename must be a str, not {type(value).__name__}"
+        raise TypeError(msg)
+    if "\0" in value:
+        msg = "filename must not contain NUL"
+        raise JSValueError(msg)
+    return value.encode("utf-8", "replace")
 
 
 def make_options(
@@ -78,9 +102,9 @@ def make_options(
         struct_size=sizeof(_dll.Options),
         timeout=nanoseconds(timeout_sec),
         max_memory=max_memory or 0,
-        filename=None if filename is None else filename.encode("utf-8", "replace"),
-        line_offset=line_offset,
-        column_offset=column_offset,
+        filename=None if filename is None else _filename(filename),
+        line_offset=_offset("line_offset", line_offset),
+        column_offset=_offset("column_offset", column_offset),
     )
 
 

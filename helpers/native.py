@@ -131,11 +131,15 @@ def locked(path: Path) -> Iterator[int]:
 # --- programs --------------------------------------------------------------------------------------------------------
 
 
+def find_programs(name: str) -> list[Path]:
+    """The programs of that name: the running environment's first (a virtual one need not be activated), then PATH's."""
+    folders = [sysconfig.get_path("scripts"), *os.environ.get("PATH", os.defpath).split(os.pathsep)]
+    paths = [Path(folder) / name for folder in dict.fromkeys(folders) if folder]
+    return [path for path in paths if path.is_file() and os.access(path, os.X_OK)]
+
+
 def find_program(name: str) -> Path | None:
-    """A program of the running environment (a virtual one need not be activated), else of PATH."""
-    own = Path(sysconfig.get_path("scripts")) / name
-    found = str(own) if os.access(own, os.X_OK) else shutil.which(name)
-    return Path(found) if found else None
+    return next(iter(find_programs(name)), None)
 
 
 @dataclass(frozen=True)
@@ -304,12 +308,24 @@ _STATUS = re.compile(r"\[(\d+)/(\d+)\] (.*)")
 FRONTEND_IN_TREE = Path("custom_deps/mini_racer")
 
 
-def ninja(
-    program: Path, out: Path, target: str, environment: Mapping[str, str], lock: int, jobs: int | None = None
-) -> None:
+def choose_ninja(out: Path) -> Path:
+    """The ninja that built this folder before, if it is still here: ninjas of other versions cannot read its log, and
+    would build everything again."""
+    programs = find_programs("ninja")
+    if not programs:
+        raise BuildError("ninja is missing: install it with this line:\n  python -m pip install ninja")
+    versions = [output_of([program, "--version"]) for program in programs]
+    record = out / "ninja-version"
+    used = record.read_text() if record.is_file() else ""
+    chosen = versions.index(used) if used in versions else 0
+    write_if_changed(record, versions[chosen].encode())
+    return programs[chosen]
+
+
+def ninja(out: Path, target: str, environment: Mapping[str, str], lock: int, jobs: int | None = None) -> None:
     """Run ninja with progress. A failure outside the frontend is tried once more: a Rust step has been seen to lose
     a race. What every command printed is kept in OUT/build.log."""
-    command = [str(program), "-C", str(out), *(["-j", str(jobs)] if jobs else []), target]
+    command = [str(choose_ninja(out)), "-C", str(out), *(["-j", str(jobs)] if jobs else []), target]
     for attempt in (1, 2):
         failed = _ninja_once(command, out / "build.log", environment, lock)
         if failed is None:

@@ -140,9 +140,7 @@ def check_disk(plan: Plan, gigabytes: float | None) -> None:
 
 def find_sccache() -> tuple[Path | None, str]:
     """The sccache to compile through, and what there is to say about it. Debian's wins over one of PyPI on PATH."""
-    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    candidates = [Path(folder) / "sccache" for folder in folders]
-    working = [(path, Tool("sccache", "sccache", path).version()) for path in candidates if os.access(path, os.X_OK)]
+    working = [(path, Tool("sccache", "sccache", path).version()) for path in native.find_programs("sccache")]
     for path, version in working:
         if version and version[:2] == SCCACHE_VERSION:
             return path, ""
@@ -475,10 +473,8 @@ def compile_cache(sccache: Path | None, folder: Path, environment: dict[str, str
 
 def build(plan: Plan, sccache: Path | None, lock: int) -> None:
     environment = build_environment(plan)
-    program = find_program("ninja")
-    assert program is not None  # check_tools saw it
     with compile_cache(sccache, plan.cache / "sccache", environment):
-        native.ninja(program, plan.out, TARGET, environment, lock, plan.jobs)
+        native.ninja(plan.out, TARGET, environment, lock, plan.jobs)
 
 
 # --- install ---------------------------------------------------------------------------------------------------------
@@ -486,7 +482,7 @@ def build(plan: Plan, sccache: Path | None, lock: int) -> None:
 
 def compiled_folders(plan: Plan) -> set[Path]:
     """The real folders of every source and header that went into the build, from ninja's own records."""
-    records = native.output_of([str(find_program("ninja")), "-C", plan.out, "-t", "deps"])
+    records = native.output_of([native.choose_ninja(plan.out), "-C", plan.out, "-t", "deps"])
     names = {os.path.dirname(line[4:]) for line in records.splitlines() if line.startswith("    ")}
     return {(plan.out / name).resolve() for name in names}
 

@@ -245,14 +245,12 @@ def gn_args(v8: SystemV8, compilers: Compilers, sanitize: str) -> dict[str, str]
 def compile_frontend(out: Path, root: Path, arguments: dict[str, str], lock: int, jobs: int | None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     native.write_if_changed(out / "args.gn", "".join(f"{n}={v}\n" for n, v in arguments.items()).encode())
-    program = find_program("ninja")
-    assert program is not None  # check_tools saw it
     label = f"//{native.FRONTEND_IN_TREE}:{TARGET}"
     command = [str(find_program("gn")), "gen", str(out), f"--root={root}", f"--root-target={label}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildError(f"gn gen failed in {root}:\n{(done.stdout + done.stderr).strip()}")
-    native.ninja(program, out, TARGET, {**os.environ, "LC_ALL": "C"}, lock, jobs)
+    native.ninja(out, TARGET, {**os.environ, "LC_ALL": "C"}, lock, jobs)
 
 
 # --- install ---------------------------------------------------------------------------------------------------------

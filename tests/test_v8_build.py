@@ -503,3 +503,16 @@ def test_the_arguments_of_both_toolchains_are_filled_in(plan):
         assert values["v8_enable_temporal_support"] == "true"
         assert values["target_cpu"] == f'"{plan.machine.gn_cpu}"'
         assert not any("@" in value for value in values.values())
+
+
+def test_a_folder_is_built_on_by_the_ninja_that_built_it(tmp_path, monkeypatch):
+    """Another version would not read its log and begin again."""
+    for version in ("1.11.1", "1.13.2"):
+        write_script(tmp_path / version / "ninja", f"echo {version}")
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path / "1.13.2"))
+    monkeypatch.setenv("PATH", f"{tmp_path / '1.11.1'}:{os.environ['PATH']}")
+    first, second = tmp_path / "first", tmp_path / "second"
+    native.write_if_changed(first / "ninja-version", b"1.11.1\n")
+    assert native.choose_ninja(first) == tmp_path / "1.11.1/ninja"
+    assert native.choose_ninja(second) == tmp_path / "1.13.2/ninja"
+    assert (second / "ninja-version").read_text() == "1.13.2\n"

@@ -69,7 +69,7 @@ def nanoseconds(seconds: float | None) -> int:
     return 0 if seconds >= _LONGEST else max(1, int(seconds * 1e9))
 
 
-def _offset(name: str, value: int) -> int:
+def _offset(name: str, value: object) -> int:
     if not isinstance(value, int):
         msg = f"{name} must be an int, not {type(value).__name__}"
         raise TypeError(msg)
@@ -79,7 +79,7 @@ def _offset(name: str, value: int) -> int:
     return value
 
 
-def _filename(value: str) -> bytes:
+def _filename(value: object) -> bytes:
     if not isinstance(value, str):
         msg = f"filename must be a str, not {type(value).__name__}"
         raise TypeError(msg)

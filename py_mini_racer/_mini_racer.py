@@ -177,6 +177,8 @@ class MiniRacer:
             As `execute` does, and what `json_impl` raises for an argument that it cannot write.
         """
         arguments = self.json_impl.dumps(args, separators=(",", ":"), cls=encoder)
+        if '"__proto__"' in arguments:  # in an object literal it sets the prototype, in JSON it is a key
+            arguments = f"JSON.parse({self.json_impl.dumps(arguments)})"
         return self.execute(
             f"{expr}.apply(this, {arguments})", timeout=timeout, timeout_sec=timeout_sec, max_memory=max_memory
         )

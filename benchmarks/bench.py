@@ -97,16 +97,29 @@ def peer_python() -> Path:
     return python
 
 
-def output(python: Path, code: str) -> str:
-    return subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True).stdout
+def run(python: Path, *words: str) -> str:
+    """What a Python prints. It starts in an empty folder: in the checkout both would import what lies there."""
+    with tempfile.TemporaryDirectory() as empty:
+        return subprocess.run([str(python), *words], cwd=empty, capture_output=True, text=True, check=True).stdout
 
 
-def perf(python: Path, *words: str) -> list[float]:
-    """Seconds, as many as pyperf took."""
+def check_that_they_differ(mine: Path, theirs: Path) -> None:
+    """The two share an import name: each must get its own."""
+    where = [
+        Path(run(python, "-c", "import py_mini_racer as p; print(p.__file__)").strip()) for python in (mine, theirs)
+    ]
+    if not where[0].is_relative_to(ROOT / "py_mini_racer") or not where[1].is_relative_to(PEER_VENV):
+        raise SystemExit(
+            f"bench: would measure {where[0]} beside {where[1]}: remove build/ and .venv/, then try again."
+        )
+
+
+def perf(python: Path, kind: str, *words: str) -> list[float]:
+    """Seconds, as often as pyperf measured."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "values.json")
-        line = [str(python), "-m", "pyperf", *words, "--quiet", "--processes=2", "--values=3", "--min-time=0.05"]
-        subprocess.run([*line, f"--output={file}"], check=True, capture_output=True)
+        options = ["--quiet", "--processes=2", "--values=3", "--min-time=0.05", f"--output={file}"]
+        run(python, "-m", "pyperf", kind, *options, *words)
         return list(pyperf.Benchmark.load(str(file)).get_values())
 
 
@@ -115,9 +128,9 @@ def measure(row: Row, python: Path) -> list[float]:
     if row.kind == "timeit":
         values = perf(python, "timeit", "--setup", row.setup, row.code)
     elif row.kind == "prints":
-        values = [float(output(python, row.code)) for _ in range(5)]
+        values = [float(run(python, "-c", row.code)) for _ in range(5)]
     elif row.kind == "rss":
-        values = [float(output(python, f"{row.code}; {MEMORY}"))]
+        values = [float(run(python, "-c", f"{row.code}; {MEMORY}"))]
     else:
         nothing = statistics.median(perf(python, "command", "--", str(python), "-c", "pass"))
         values = [value - nothing for value in perf(python, "command", "--", str(python), "-c", row.code)]
@@ -159,6 +172,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of every row (default: 3)")
     rounds: int = parser.parse_args().rounds
     peer, found = peer_python(), {}
+    check_that_they_differ(Path(sys.executable), peer)
     with Progress(transient=True) as progress:
         task = progress.add_task("measuring", total=len(ROWS) * rounds)
         for row in ROWS:

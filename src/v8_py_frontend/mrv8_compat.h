@@ -51,13 +51,14 @@ Origin(v8::Isolate *isolate, v8::Local<v8::Value> name, int line, int column)
 inline std::unique_ptr<v8::BackingStore>
 NewStore(v8::Isolate *isolate, const std::shared_ptr<v8::ArrayBuffer::Allocator> &allocator, size_t size, bool clear)
 {
-  if (size > v8::ArrayBuffer::kMaxByteLength) return nullptr;
 #if MRV8_AT_LEAST(13, 0)
+  if (size > v8::ArrayBuffer::kMaxByteLength) return nullptr;
   (void)allocator;
   auto mode = clear ? v8::BackingStoreInitializationMode::kZeroInitialized : v8::BackingStoreInitializationMode::kUninitialized;
   return v8::ArrayBuffer::NewBackingStore(isolate, size, mode, v8::BackingStoreOnFailureMode::kReturnNull);
 #else
   (void)isolate;
+  if (size > v8::TypedArray::kMaxLength) return nullptr;
   using Shared = std::shared_ptr<v8::ArrayBuffer::Allocator>;
   void *data = clear ? allocator->Allocate(size) : allocator->AllocateUninitialized(size);
   if (!data) return nullptr;

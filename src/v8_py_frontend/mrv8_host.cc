@@ -186,7 +186,7 @@ InstallTimers(mrv8_isolate *self, v8::Local<v8::Context> context)
     if (!v8::String::NewFromUtf8(self->isolate, each.name, v8::NewStringType::kInternalized).ToLocal(&name)) return;
     if (!v8::Function::New(context, each.callback, v8::Local<v8::Value>(), 0, v8::ConstructorBehavior::kThrow).ToLocal(&function)) return;
     function->SetName(name);
-    (void)context->Global()->DefineOwnProperty(context, name, function, v8::DontEnum);
+    context->Global()->DefineOwnProperty(context, name, function, v8::DontEnum).FromMaybe(false);
   }
 }
 
@@ -215,7 +215,8 @@ mrv8_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t si
 }
 
 void
-mrv8_timer_delete(mrv8_isolate *, mrv8_timer *timer)
+mrv8_timer_delete(mrv8_isolate *self, mrv8_timer *timer)
 {
+  v8::Locker locker(self->isolate);
   delete timer;
 }

@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
+from native import cache_folder
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -244,7 +245,7 @@ def workflows() -> str:
 
 def actionlint() -> Path:
     """The linter on the PATH; else upstream's, built once by Go, whose checksum database vouches for it."""
-    built = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "mini-racer", "bin", "actionlint")
+    built = cache_folder() / "bin" / "actionlint"
     found = shutil.which("actionlint")
     if found or built.exists():
         return Path(found or built)

@@ -24,6 +24,8 @@ from py_mini_racer._exc import (
 from py_mini_racer._mini_racer import MiniRacer, StrictMiniRacer
 from py_mini_racer._types import (
     JSArray,
+    JSDate,
+    JSError,
     JSFunction,
     JSMappedObject,
     JSObject,
@@ -40,6 +42,8 @@ __all__ = [
     "JSArrayIndexError",
     "JSClosedException",
     "JSConversionException",
+    "JSDate",
+    "JSError",
     "JSEvalException",
     "JSFunction",
     "JSKeyError",

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from ctypes import byref, c_uint64, sizeof, string_at
 from math import isnan
+from operator import index as as_index
 
-from py_mini_racer import _dll, _wire
+from py_mini_racer import _buffers, _dll, _wire
+from py_mini_racer._convert import Converters
 from py_mini_racer._exc import (
     JSClosedException,
+    JSConversionException,
     JSEvalException,
     JSOOMException,
     JSParseException,
@@ -46,6 +49,8 @@ _STOPPED: dict[int, type[JSEvalException]] = {
     _dll.CLOSED: JSClosedException,
     _dll.BAD_CONTEXT: JSClosedException,
 }
+
+_NOT_CONVERTED = (_dll.TOO_DEEP, _dll.TOO_LARGE, _dll.BAD_MESSAGE)
 
 _LONGEST = 2**33  # seconds: 272 years, and fewer nanoseconds than 2**63
 _OFFSETS = 2**30  # V8 adds them to its own numbers, in 32 bits
@@ -89,6 +94,20 @@ def _filename(value: object) -> bytes:
     return value.encode("utf-8", "replace")
 
 
+def at_least_one(name: str, number: int | None) -> int:
+    """A limit as the library takes it; 0 for none of one's own.
+
+    Raises:
+        JSValueError: it is less than 1.
+        TypeError: it is no int.
+    """
+    if number is None:
+        return 0
+    if as_index(number) < 1:
+        raise JSValueError(f"{name} must be at least 1, not {number}: None is the default")
+    return min(number, 2**63)
+
+
 def make_options(
     *,
     timeout_sec: float | None = None,
@@ -96,6 +115,9 @@ def make_options(
     filename: str | None = None,
     line_offset: int = 0,
     column_offset: int = 0,
+    flags: int = 0,
+    max_bytes: int | None = None,
+    max_depth: int | None = None,
 ) -> _dll.Options:
     """The options of one call, as the library wants them."""
     return _dll.Options(
@@ -105,6 +127,9 @@ def make_options(
         filename=None if filename is None else _filename(filename),
         line_offset=_offset("line_offset", line_offset),
         column_offset=_offset("column_offset", column_offset),
+        flags=flags,
+        max_bytes=at_least_one("max_bytes", max_bytes),
+        max_depth=min(at_least_one("max_depth", max_depth), 0xFFFFFFFF),
     )
 
 
@@ -119,21 +144,31 @@ class Context:
         if status != _dll.OK:
             raise JSEvalException(f"a context could not be opened: {library.mr_status_text(status).decode()}")
         self._id: int = number.value
-        self._library = library
+        self.library = library
         self._release = library.mr_release
         self._eval = library.mr_eval
         self.call = library.mr_call
         self.get = library.mr_get
+        self.converters = Converters()
         self._objects: dict[int, Any] = {}  # handle: a weak reference to the Python object
 
     def close(self) -> None:
         """Ends what runs in it, and frees it. Once is enough; more does nothing."""
-        self._library.mr_context_close(self._id)
+        self.library.mr_context_close(self._id)
 
-    def on(self, name: str, handle: int, message: bytes | None = None) -> Any:
+    def on(
+        self, name: str, handle: int, message: _wire.Message | None = None, options: _dll.Options | None = None
+    ) -> Any:
         """Calls the native function of that name on a value; with the message that it takes, if it takes one."""
-        function = getattr(self._library, name)
-        return self.run(function, handle, None) if message is None else self.run(function, handle, message, len(message), None)
+        function = getattr(self.library, name)
+        if message is None:
+            return self.run(function, handle, options)
+        data, buffers = message
+        if buffers:
+            options = options or make_options()
+            options.buffers = slices = _buffers.slices(buffers)
+            options.buffer_count = len(slices)
+        return self.run(function, handle, data, len(data), options)
 
     def run(self, function: Native, *arguments: object) -> Any:
         """Calls a native function whose last parameter is a result, and returns its value or raises what it says. Options go as they are."""
@@ -150,7 +185,7 @@ class Context:
             elif tag == _wire.DOUBLE:
                 value = result.double
             else:
-                value = _wire.decode(string_at(result.data, result.size), 0, self._wrap)[0]
+                value = _wire.decode(string_at(result.data, result.size), self)
             _idle.append(pair)
             return value
         error = self._error(status, result)
@@ -173,20 +208,24 @@ class Context:
     def value_count(self) -> int:
         """How many handles Python holds."""
         count = c_uint64()
-        status = self._library.mr_handle_count(self._id, byref(count))
+        status = self.library.mr_handle_count(self._id, byref(count))
         return count.value if status == _dll.OK else 0
 
     def terminate(self) -> None:
         """Ends the innermost call that runs in the context now, if there is one."""
-        self._library.mr_terminate(self._id)
+        self.library.mr_terminate(self._id)
 
     # --- objects ---
 
-    def _wrap(self, kind: int, handle: int) -> JSObjectImpl:
+    def wrap(self, kind: int, handle: int) -> JSObjectImpl:
         """The Python object of a handle: the one that is alive, else a new one."""
         from py_mini_racer._objects import wrap
 
         return wrap(self, self._objects, kind, handle)
+
+    def view(self, *buffer: int) -> memoryview:
+        """A view of a script's memory: see `_buffers.make_view`."""
+        return _buffers.make_view(self, *buffer)
 
     def release(self, handles: Array[c_uint64]) -> None:
         """Takes references away. Never waits; fit for `__del__`."""
@@ -200,17 +239,17 @@ class Context:
         stopped = _STOPPED.get(status)
         if stopped:
             return stopped()
-        text = self._library.mr_status_text(status).decode()
+        text = self.library.mr_status_text(status).decode()
+        if status in _NOT_CONVERTED:
+            place = string_at(result.data, result.size) if result.size else b""
+            return JSConversionException(f"{_wire.decode(place, self)}: {text}" if place else text)
         return JSValueError(text) if status == _dll.BAD_HANDLE else JSEvalException(text)
 
     def _thrown(self, data: bytes) -> JSEvalException:
         """The exception of mr_wire.h's record 'X'."""
-        flags, at = data[1], 2
-        fields = []
-        for _ in range(9):
-            field, at = _wire.decode(data, at, self._wrap)
-            fields.append(None if field is JSUndefined else field)
-        text, name, message, filename, line, column, frames, value, _stack = fields
+        flags, _, fields = _wire.decode_exception(data, self)
+        fields = [None if field is JSUndefined else field for field in fields]
+        text, name, message, filename, line, column, frames, value, _stack, _cause = fields
         error = (JSParseException if flags & _wire.X_PARSE else JSEvalException)(text)
         error.name, error.js_message, error.filename = name, message, filename
         error.line, error.column = line or None, column or None

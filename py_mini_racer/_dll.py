@@ -8,7 +8,19 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_ubyte, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    c_char_p,
+    c_double,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_ubyte,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 
 from py_mini_racer._exc import (
     LibAlreadyInitializedError,
@@ -39,8 +51,28 @@ ICU_FOREIGN = -13
 SNAPSHOT_MISSING = -14
 SNAPSHOT_FOREIGN = -15
 
+BAD_MESSAGE = -8
+NO_MEMORY = -9
+TOO_DEEP = -17
+TOO_LARGE = -18
+DEADLOCK = -19
+
 LATIN1 = 1
 UTF16 = 2
+
+# Flags of mr_options.
+COPY = 1
+MAPS_AS_PAIRS = 2
+CLASS_NAMES = 4
+
+# Events, and what a host function says.
+EVENT_RELEASED = 1
+EVENT_FULFILLED = 2
+EVENT_REJECTED = 3
+EVENT_UNHANDLED = 4
+EVENT_UNCAUGHT = 5
+REPLY_RETURN = 0
+REPLY_THROW = 1
 
 
 class Number(ctypes.Union):
@@ -86,6 +118,11 @@ class InitOptions(ctypes.Structure):
     )
 
 
+# mr_host_call: data, context, function, message, its size, reply. mr_host_event: data, context, event, id, message, its size.
+HostCall = CFUNCTYPE(None, c_void_p, c_uint64, c_uint64, c_void_p, c_uint64, c_void_p)
+HostEvent = CFUNCTYPE(None, c_void_p, c_uint64, c_uint32, c_uint64, c_void_p, c_uint64)
+
+
 class ContextOptions(ctypes.Structure):
     """mr_context_options."""
 
@@ -94,7 +131,18 @@ class ContextOptions(ctypes.Structure):
         ("reserved", c_uint32),
         ("max_memory", c_uint64),
         ("max_stack", c_uint64),
+        ("call", HostCall),
+        ("event", HostEvent),
+        ("data", c_void_p),
     )
+
+
+class Slice(ctypes.Structure):
+    """mr_slice."""
+
+    _fields_ = (("data", c_void_p), ("size", c_uint64))
+    data: int | None
+    size: int
 
 
 class Options(ctypes.Structure):
@@ -111,10 +159,14 @@ class Options(ctypes.Structure):
         ("filename", c_char_p),
         ("line_offset", c_int32),
         ("column_offset", c_int32),
+        ("buffers", POINTER(Slice)),
+        ("buffer_count", c_uint64),
+        ("call", c_uint64),
     )
 
 
 _OPTIONS = POINTER(Options)  # takes None and an Options as it is
+_ON_CONTEXT = [c_uint64, _OPTIONS, c_void_p]
 _ON_VALUE = [c_uint64, c_uint64, _OPTIONS, c_void_p]
 _ON_VALUE_WITH_INPUT = [c_uint64, c_uint64, c_char_p, c_size_t, _OPTIONS, c_void_p]
 
@@ -133,7 +185,11 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_context_count": (c_uint64, []),
     "mr_handle_count": (c_int32, [c_uint64, POINTER(c_uint64)]),
     "mr_terminate": (c_int32, [c_uint64]),
+    "mr_cancel": (c_int32, [c_uint64, c_uint64]),
     "mr_release": (None, [c_uint64, POINTER(c_uint64), c_size_t]),
+    "mr_store_release": (None, [c_uint64]),
+    "mr_soft_limit": (c_int32, [c_uint64, c_uint64]),
+    "mr_soft_limit_reached": (c_int32, [c_uint64, POINTER(c_int32)]),
     "mr_eval": (c_int32, [c_uint64, c_char_p, c_size_t, _OPTIONS, c_void_p]),
     "mr_call": (c_int32, _ON_VALUE_WITH_INPUT),
     "mr_call_method": (c_int32, _ON_VALUE_WITH_INPUT),
@@ -144,7 +200,16 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_has": (c_int32, _ON_VALUE_WITH_INPUT),
     "mr_keys": (c_int32, _ON_VALUE),
     "mr_read": (c_int32, _ON_VALUE),
-    "mr_globals": (c_int32, [c_uint64, _OPTIONS, c_void_p]),
+    "mr_globals": (c_int32, _ON_CONTEXT),
+    "mr_await": (c_int32, _ON_VALUE),
+    "mr_promise_new": (c_int32, _ON_CONTEXT),
+    "mr_promise_settle": (c_int32, _ON_VALUE_WITH_INPUT),
+    "mr_buffer_new": (c_int32, [c_uint64, c_uint32, c_uint64, _OPTIONS, c_void_p]),
+    "mr_preview": (c_int32, _ON_VALUE),
+    "mr_heap_stats": (c_int32, _ON_CONTEXT),
+    "mr_heap_snapshot": (c_int32, _ON_CONTEXT),
+    "mr_low_memory": (c_int32, _ON_CONTEXT),
+    "mr_reply_set": (c_int32, [c_void_p, c_uint32, c_char_p, c_size_t, POINTER(Slice), c_size_t]),
 }
 
 FEATURES = ("blobs", "sandbox", "intl", "webassembly", "temporal", "source")
@@ -225,9 +290,7 @@ def _start(library: ctypes.CDLL, flags: Iterable[str]) -> None:
         raise MiniRacerBaseException(f"V8 could not be started: {library.mr_status_text(status).decode()}")
 
 
-def init_mini_racer(
-    *, flags: Iterable[str] = DEFAULT_V8_FLAGS, ignore_duplicate_init: bool = False
-) -> ctypes.CDLL:
+def init_mini_racer(*, flags: Iterable[str] = DEFAULT_V8_FLAGS, ignore_duplicate_init: bool = False) -> ctypes.CDLL:
     """Starts V8, with flags of your choice. The first `MiniRacer` does it by itself, with `DEFAULT_V8_FLAGS`.
 
     Args:

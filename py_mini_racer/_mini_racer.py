@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from py_mini_racer import _dll
+from py_mini_racer._buffers import new_buffer
 from py_mini_racer._context import Context, make_options
+from py_mini_racer._convert import copy_flags
 from py_mini_racer._exc import JSClosedException, JSEvalException, WrongReturnTypeException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Any, Self
+
+    from py_mini_racer._types import JSMappedObject
 
 
 class _JsonModule:
@@ -85,11 +90,16 @@ class MiniRacer:
         filename: str | None = None,
         line_offset: int = 0,
         column_offset: int = 0,
+        copy: bool = False,
+        max_depth: int | None = None,
+        max_bytes: int | None = None,
+        maps: str = "dict",
     ) -> Any:
         """Evaluates a script and returns the value of its last statement.
 
         `null` comes as None, `undefined` as `JSUndefined`, booleans and strings as they are, a number that is a 32-bit integer as int and any other as float, a
-        BigInt as int, a Date as an aware datetime in UTC (as its float of milliseconds where Python has no such date); functions, objects and the rest as handles.
+        BigInt as int, a Date as an aware datetime in UTC (as a `JSDate` where Python has no such date), an ArrayBuffer or a typed array as a memoryview of the
+        same memory; functions, objects and the rest as handles.
 
         Args:
             code: JavaScript.
@@ -99,6 +109,10 @@ class MiniRacer:
             filename: what stack traces call the script; `<anonymous>` by default.
             line_offset: what to add to its line numbers.
             column_offset: what to add to the columns of its first line.
+            copy: objects and arrays, Maps and Sets come whole, as plain Python values, not as handles.
+            max_depth: with `copy`: how deep they may be nested; 400 by default.
+            max_bytes: with `copy`: how large the answer may be, with 8 bytes for each value; 1 GiB by default.
+            maps: with `copy`: "dict" for dicts and sets, "pairs" for lists, which can hold any keys.
 
         Raises:
             JSParseException: the code is not valid JavaScript.
@@ -106,13 +120,21 @@ class MiniRacer:
             JSTimeoutException: it took too long. The context can be used again.
             JSOOMException: it took too much memory. The context can be used again.
             JSClosedException: this MiniRacer is closed, or was closed meanwhile.
+            JSConversionException: with `copy`: it is too deep or too large, or holds what Python cannot. The text names the place.
         """
         context = self._ctx
         if context is None:
             raise JSClosedException
         if timeout:
             timeout_sec = timeout / 1000
-        if timeout_sec is None and max_memory is None and filename is None and not line_offset and not column_offset:
+        if (
+            timeout_sec is None
+            and max_memory is None
+            and filename is None
+            and not line_offset
+            and not column_offset
+            and not copy
+        ):
             return context.eval(code, None)
         options = make_options(
             timeout_sec=timeout_sec,
@@ -120,8 +142,73 @@ class MiniRacer:
             filename=filename,
             line_offset=line_offset,
             column_offset=column_offset,
+            flags=copy_flags(maps, context.converters) if copy else 0,
+            max_depth=max_depth,
+            max_bytes=max_bytes,
         )
         return context.eval(code, options)
+
+    @property
+    def globals(self) -> JSMappedObject:
+        """The global object, `globalThis`: what scripts declare with `var` and `function` are items of it."""
+        context = self._open()
+        found: JSMappedObject = context.run(context.library.mr_globals, None)
+        return found
+
+    def buffer(self, kind: Any, shape: int | Sequence[int] | None = None) -> memoryview:
+        """Makes memory that Python and JavaScript share: a writable memoryview, which JavaScript gets without a copy.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx = MiniRacer()
+            >>> table = ctx.buffer("f", (2, 3))
+            >>> ctx.eval("a => { a[0] = 1.5 }")(table)
+            JSUndefined
+            >>> table[0, 0]
+            1.5
+
+        Args:
+            kind: a number of bytes, for an ArrayBuffer; else the format of the elements ("f", "i", "d", ...; numpy's dtypes and their names are taken, too), or
+                a tuple of this and `shape`.
+            shape: how many elements, or how many in each dimension. In JavaScript it is one typed array of all of them.
+
+        Raises:
+            JSValueError: a size is negative or beyond what JavaScript can have; the format is none of a typed array.
+            JSEvalException: there is not so much memory.
+        """
+        return new_buffer(self._open(), kind, shape)
+
+    def register_type(
+        self,
+        kind: type,
+        *,
+        to_js: Callable[[Any], object] | None = None,
+        js_class: str | None = None,
+        from_js: Callable[[dict[str, Any]], object] | None = None,
+    ) -> None:
+        """Says how a type of your own crosses, in one direction or in both.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> from decimal import Decimal
+            >>> ctx = MiniRacer()
+            >>> ctx.register_type(Decimal, to_js=str)
+            >>> ctx.eval("x => x + '!'")(Decimal("0.10"))
+            '0.10!'
+
+        Args:
+            kind: the Python type; types derived from it are meant as well.
+            to_js: makes something of an instance that can be converted.
+            js_class: the name of a JavaScript class.
+            from_js: makes a Python object of an instance of that class, which is given as a dict of its properties; in what is copied (`copy=True`, `copy()`).
+
+        Raises:
+            JSValueError: the type has its place in JavaScript already, or an argument is missing.
+        """
+        self._open().converters.register(kind, to_js=to_js, js_class=js_class, from_js=from_js)
+
+    def _open(self) -> Context:
+        if self._ctx is None:
+            raise JSClosedException
+        return self._ctx
 
     def execute(
         self,

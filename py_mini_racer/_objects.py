@@ -8,6 +8,7 @@ from weakref import ref
 
 from py_mini_racer import _wire
 from py_mini_racer._context import make_options
+from py_mini_racer._convert import copy_flags
 from py_mini_racer._exc import JSArrayIndexError, JSKeyError
 from py_mini_racer._types import (
     JSArray,
@@ -26,6 +27,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     from py_mini_racer._context import Context
+    from py_mini_racer._dll import Options
+
+_PREVIEW_SEC = 0.2  # what a repr may wait for JavaScript that runs on another thread
+
+
+def copy_options(
+    context: Context, max_depth: int | None, max_bytes: int | None, maps: str, timeout_sec: float | None
+) -> Options:
+    """The options of a call whose result is to come whole."""
+    flags = copy_flags(maps, context.converters)
+    return make_options(flags=flags, max_depth=max_depth, max_bytes=max_bytes, timeout_sec=timeout_sec)
 
 
 class JSObjectImpl(JSObject):
@@ -39,6 +51,31 @@ class JSObjectImpl(JSObject):
     def __hash__(self) -> int:
         return hash(self._wire_handle)
 
+    def __repr__(self) -> str:
+        try:
+            text = self._context.on("mr_preview", self._wire_handle, options=make_options(timeout_sec=_PREVIEW_SEC))
+        except Exception as problem:  # noqa: BLE001 (a repr always answers)
+            text = f"({problem})"
+        return f"<{type(self).__name__.removesuffix('Impl')} {text}>"
+
+    def copy(
+        self,
+        *,
+        max_depth: int | None = None,
+        max_bytes: int | None = None,
+        maps: str = "dict",
+        timeout_sec: float | None = None,
+    ) -> Any:
+        """The whole value in Python: see `JSObject.copy`."""
+        options = copy_options(self._context, max_depth, max_bytes, maps, timeout_sec)
+        return self._context.on("mr_read", self._wire_handle, options=options)
+
+    def call_method(self, name: str | JSSymbol, *args: Any, timeout_sec: float | None = None) -> Any:
+        """Calls a method of the object: see `JSObject.call_method`."""
+        message = _wire.encode_array((name, *args), self._context, 1)
+        options = None if timeout_sec is None else make_options(timeout_sec=timeout_sec)
+        return self._context.on("mr_call_method", self._wire_handle, message, options)
+
     def __del__(self) -> None:
         count = self._references
         self._context.release((c_uint64 * count)(*[self._wire_handle] * count))
@@ -50,7 +87,8 @@ class JSMappedObjectImpl(JSObjectImpl, JSMappedObject):
     __hash__ = JSObjectImpl.__hash__
 
     def __getitem__(self, key: Any) -> Any:
-        context, message = self._context, _wire.encode(key, self._context)
+        context = self._context
+        message, _ = _wire.encode(_wire.property_key(key), context)
         value = context.run(context.get, self._wire_handle, message, len(message), None)
         if value is _wire.HOLE_VALUE:
             msg = "No such key found in object"
@@ -58,10 +96,11 @@ class JSMappedObjectImpl(JSObjectImpl, JSMappedObject):
         return value
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._context.on("mr_set", self._wire_handle, _wire.encode_array((key, value), self._context))
+        message = _wire.encode_array((_wire.property_key(key), value), self._context, 1)
+        self._context.on("mr_set", self._wire_handle, message)
 
     def __delitem__(self, key: Any) -> None:
-        message = _wire.encode(key, self._context)
+        message = _wire.encode(_wire.property_key(key), self._context)
         if not self._context.on("mr_has", self._wire_handle, message):
             msg = "No such key found in object"
             raise JSKeyError(msg)
@@ -96,13 +135,14 @@ class JSArrayImpl(JSObjectImpl, JSArray):
         raise IndexError
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._context.on("mr_set", self._wire_handle, _wire.encode_array((self._index(index), value), self._context))
+        message = _wire.encode_array((self._index(index), value), self._context, 1)
+        self._context.on("mr_set", self._wire_handle, message)
 
     def __delitem__(self, index: Any) -> None:
         number, length = self._index(index), len(self)
         if not -length <= number < length:
             raise JSArrayIndexError
-        self._method("splice", number, 1)
+        self.call_method("splice", number, 1)
 
     def __iter__(self) -> Iterator[Any]:
         for number in range(len(self)):
@@ -111,19 +151,17 @@ class JSArrayImpl(JSObjectImpl, JSArray):
 
     def insert(self, index: int, value: Any) -> None:
         """Puts the value before the element at `index`."""
-        self._method("splice", self._index(index), 0, value)
+        message = _wire.encode_array(("splice", self._index(index), 0, value), self._context, 3)
+        self._context.on("mr_call_method", self._wire_handle, message)
 
     def append(self, value: Any) -> None:
         """Puts the value behind the last element."""
-        self._method("push", value)
-
-    def _method(self, name: str, *arguments: Any) -> Any:
-        message = _wire.encode_array((name, *arguments), self._context)
-        return self._context.on("mr_call_method", self._wire_handle, message)
+        self.call_method("push", value)
 
     def _get(self, number: int) -> Any:
         """The element; HOLE_VALUE where there is none."""
-        context, message = self._context, _wire.encode(number, self._context)
+        context = self._context
+        message, _ = _wire.encode(_wire.property_key(number), context)
         return context.run(context.get, self._wire_handle, message, len(message), None)
 
     @staticmethod
@@ -134,30 +172,39 @@ class JSArrayImpl(JSObjectImpl, JSArray):
         return as_index(index)
 
 
-_LENGTH = _wire.encode("length", None)
+_LENGTH = (b"s\6\0\0\0length", None)
 
 
 class JSFunctionImpl(JSMappedObjectImpl, JSFunction):
     """A function: call it."""
 
     def __call__(
-        self, *args: Any, this: JSObject | JSUndefinedType = JSUndefined, timeout_sec: float | None = None
+        self,
+        *args: Any,
+        this: JSObject | JSUndefinedType = JSUndefined,
+        timeout_sec: float | None = None,
+        copy: bool = False,
+        max_depth: int | None = None,
+        max_bytes: int | None = None,
+        maps: str = "dict",
     ) -> Any:
-        """Calls the function.
-
-        Args:
-            args: its arguments.
-            this: what `this` is in it.
-            timeout_sec: seconds after which it is stopped.
-
-        Raises:
-            JSEvalException: it threw; JSTimeoutException, JSOOMException: it was stopped.
-            JSConversionException: an argument has no counterpart in JavaScript.
-        """
+        """Calls the function: see `JSFunction`."""
         context = self._context
-        message = _wire.encode_array((this, *args), context)
-        options = None if timeout_sec is None else make_options(timeout_sec=timeout_sec)
+        message, buffers = _wire.encode_array((this, *args), context, 1)
+        options = None
+        if copy:
+            options = copy_options(context, max_depth, max_bytes, maps, timeout_sec)
+        elif timeout_sec is not None:
+            options = make_options(timeout_sec=timeout_sec)
+        if buffers:
+            return context.on("mr_call", self._wire_handle, (message, buffers), options)
         return context.run(context.call, self._wire_handle, message, len(message), options)
+
+    def new(self, *args: Any, timeout_sec: float | None = None) -> Any:
+        """Calls the function as a constructor: see `JSFunction.new`."""
+        message = _wire.encode_array(args, self._context)
+        options = None if timeout_sec is None else make_options(timeout_sec=timeout_sec)
+        return self._context.on("mr_construct", self._wire_handle, message, options)
 
 
 class JSSymbolImpl(JSMappedObjectImpl, JSSymbol):

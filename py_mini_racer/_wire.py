@@ -1,42 +1,56 @@
-"""The wire format of mr_wire.h in Python: from values to messages, and back. Pure functions; any thread.
+"""The wire format of mr_wire.h in Python: from values to messages, and back. Any thread.
 
-Handles are the context's business: `encode` is told which context the message is for, `decode` calls what it is given with the kind and id of each.
+What is more than format (handles, host functions, registered types, memory of scripts) is asked of the context: `wrap(kind, handle)`,
+`view(element, flags, store, address, size, handle)`, `function_id(callable)` and `converters`. Neither direction recurses: the depth of a value is
+bounded by the library's limit, never by Python's stack.
 """
 
 from __future__ import annotations
 
-from struct import Struct, unpack_from
+from struct import Struct, error, pack
 
-from py_mini_racer._exc import JSConversionException, JSValueError
-from py_mini_racer._types import JSUndefined, JSUndefinedType
+from py_mini_racer import _convert
+from py_mini_racer._exc import JSConversionException
+from py_mini_racer._types import JSDate, JSError, JSObject, JSUndefined, JSUndefinedType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-    Wrap = Callable[[int, int], object]
+    from py_mini_racer._context import Context
 
-UNDEFINED, NULL, TRUE, FALSE, INT32, DOUBLE, BIGINT = b"untfidb"
-LATIN1, UTF16, DATE, HOLE, HANDLE, ARRAY, INT32S, DOUBLES, EXCEPTION = b"sSDhHaIFX"
+    Message = tuple[bytes, list[memoryview] | None]
+
+UNDEFINED, NULL, TRUE, FALSE, INT32, DOUBLE, BIGINT, LATIN1, UTF16, DATE, HOLE, HANDLE = b"untfidbsSDhH"
+ARRAY, INT32S, DOUBLES, OBJECT, INSTANCE, MAP, SET, ERROR, REFERENCE, BUFFER, KEY = b"aIFoOmeERvK"
+TYPED_ARRAY, TYPED_ARRAY_OF, HOST_FUNCTION, HOST_ERROR, EXCEPTION = b"VWpYX"
 
 # mr_wire.h: MR_KIND_*
 OBJECT_KIND, ARRAY_KIND, FUNCTION_KIND, SYMBOL_KIND, PROMISE_KIND = range(5)
 
 X_PARSE = 1
 
-_HEAD = Struct("<cI")
-_INT = Struct("<ci")
-_DOUBLE = Struct("<cd")
-_BIGINT = Struct("<cBI")
-_HANDLE = Struct("<cBQ")
+_HEAD = Struct("<BI")
+_INT = Struct("<Bi")
+_DOUBLE = Struct("<Bd")
+_BIGINT = Struct("<BBI")
+_ID = Struct("<BBQ")
+_TYPED = Struct("<BBQ")
+_TYPED_OF = Struct("<BBI")
+_FUNCTION = Struct("<BQ")
 _U32 = Struct("<I")
 _I32 = Struct("<i")
 _F64 = Struct("<d")
 _KIND_ID = Struct("<BQ")
 _SIGN_SIZE = Struct("<BI")
+_KEY_TAG = Struct("<BIB")
+_VIEW = Struct("<BBQQQQ")
+_X_HEAD = Struct("<BBQ")
 
 _SAFE_INTEGER = 2**53 - 1
+_MAX_DEPTH = 400  # the library's own default
+_INLINE = 4096  # bytes of a buffer from which on it goes beside the message
 
 
 class Hole:
@@ -46,134 +60,561 @@ class Hole:
 HOLE_VALUE = Hole()
 
 
-# --- to JavaScript ---
+# --- to JavaScript: scalars ---
 
 
 def _encode_int(value: int) -> bytes:
     if -0x80000000 <= value <= 0x7FFFFFFF:
-        return _INT.pack(b"i", value)
+        return _INT.pack(INT32, value)
     if -_SAFE_INTEGER <= value <= _SAFE_INTEGER:
-        return _DOUBLE.pack(b"d", value)
+        return _DOUBLE.pack(DOUBLE, value)
     magnitude = abs(value)
     size = (magnitude.bit_length() + 7) // 8
-    return _BIGINT.pack(b"b", value < 0, size) + magnitude.to_bytes(size, "little")
+    return _BIGINT.pack(BIGINT, value < 0, size) + magnitude.to_bytes(size, "little")
 
 
 def _encode_str(value: str) -> bytes:
+    if value.isascii():
+        return _HEAD.pack(LATIN1, len(value)) + value.encode()
     try:
         data = value.encode("latin-1")
     except UnicodeEncodeError:
         data = value.encode("utf-16-le", "surrogatepass")
-        return _HEAD.pack(b"S", len(data) // 2) + data
-    return _HEAD.pack(b"s", len(data)) + data
+        return _HEAD.pack(UTF16, len(data) // 2) + data
+    return _HEAD.pack(LATIN1, len(data)) + data
 
 
 def _encode_float(value: float) -> bytes:
-    return _DOUBLE.pack(b"d", value)
+    return _DOUBLE.pack(DOUBLE, value)
 
 
-def _encode_bool(value: bool) -> bytes:
+def _encode_bool(value: bool) -> bytes:  # noqa: FBT001 (it encodes one)
     return b"t" if value else b"f"
 
 
-_ENCODERS: dict[type, Callable[[Any], bytes]] = {
+_SCALARS: dict[type, Callable[[Any], bytes]] = {
     int: _encode_int,
     str: _encode_str,
     float: _encode_float,
     bool: _encode_bool,
     type(None): lambda _: b"n",
     JSUndefinedType: lambda _: b"u",
+    Hole: lambda _: b"h",
+    JSDate: lambda value: _DOUBLE.pack(DATE, value),
+    _convert.Date: lambda value: _DOUBLE.pack(DATE, value),
+    _convert.Handle: lambda value: _ID.pack(HANDLE, 0, value),
+    _convert.HostFunction: lambda value: _FUNCTION.pack(HOST_FUNCTION, value[0]) + _encode_str(value[1]),
 }
 
 
-def _encode_other(value: object, context: object) -> bytes:
-    """Handles, datetimes, and what derives from the types that have an encoder."""
-    handle = getattr(value, "_wire_handle", None)
-    if handle is not None:
-        if value._context is not context:  # type: ignore[attr-defined]
-            msg = "a JavaScript object of one MiniRacer cannot be used in another: each has a heap of its own"
-            raise JSValueError(msg)
-        return _HANDLE.pack(b"H", 0, handle)
-    from datetime import datetime
-
-    if isinstance(value, datetime):
-        return _DOUBLE.pack(b"D", value.timestamp() * 1000.0)
-    for base in (bool, int, float, str):
-        if isinstance(value, base):
-            return _ENCODERS[base](base(value))
-    kind = type(value)
-    raise JSConversionException(f"{kind.__module__}.{kind.__qualname__} cannot be converted to a JavaScript value")
-
-
-def encode(value: object, context: object) -> bytes:
-    """The message of a value, for `context`.
+def encode(value: object, context: Context) -> Message:
+    """The message of a value, for `context`, and the buffers that it refers to, if any.
 
     Raises:
-        JSConversionException: its type has no counterpart in JavaScript.
-        JSValueError: it is an object of another context.
+        JSConversionException: something in it has no counterpart in JavaScript, or it is nested too deeply. The text names the place.
+        JSValueError: it holds an object of another context.
     """
-    encoder = _ENCODERS.get(type(value))
-    return encoder(value) if encoder else _encode_other(value, context)
+    encoder = _SCALARS.get(type(value))
+    if encoder:
+        return encoder(value), None
+    if isinstance(value, JSObject):
+        return _ID.pack(HANDLE, 0, _convert.handle_of(value, context)), None
+    return _encode_containers((value,), context, None)
 
 
-def encode_array(values: Iterable[object], context: object) -> bytes:
-    """The message of an array, such as a function's `this` and arguments. Raises as `encode` does."""
-    parts = []
+def encode_array(values: Sequence[object], context: Context, skip: int = 0) -> Message:
+    """The message of an array, such as a function's `this` and arguments. Raises as `encode` does.
+
+    Args:
+        values: its elements.
+        context: whose.
+        skip: how many of them the user has not written: `$[0]` is the one after these in the texts of errors.
+    """
+    parts = [_HEAD.pack(ARRAY, len(values))]
     for value in values:
-        encoder = _ENCODERS.get(type(value))
-        parts.append(encoder(value) if encoder else _encode_other(value, context))
-    return _HEAD.pack(b"a", len(parts)) + b"".join(parts)
+        kind = type(value)
+        if kind is int and -0x80000000 <= value <= 0x7FFFFFFF:  # type: ignore[operator]
+            parts.append(_INT.pack(INT32, value))
+            continue
+        encoder = _SCALARS.get(kind)
+        if encoder:
+            parts.append(encoder(value))
+        elif isinstance(value, JSObject):
+            parts.append(_ID.pack(HANDLE, 0, _convert.handle_of(value, context)))
+        else:
+            return _encode_containers(values, context, skip)
+    return b"".join(parts), None
+
+
+def encode_host_error(number: int, name: str, text: str) -> Message:
+    """The message of an Error that stands for a Python exception."""
+    return _FUNCTION.pack(HOST_ERROR, number) + _encode_str(name) + _encode_str(text), None
+
+
+def property_key(key: object) -> str | int | float | JSObject:
+    """The key of a property as JavaScript knows it: a string, a number, a symbol. None is "null", as in JavaScript.
+
+    Raises:
+        JSConversionException: nothing else is a key.
+    """
+    kind = type(key)
+    if kind is str or (kind is int and -0x80000000 <= key <= 0x7FFFFFFF):  # type: ignore[operator]
+        return key  # type: ignore[return-value]
+    if isinstance(key, (float, JSObject)):
+        return key
+    text = _KEY_WORDS[key] if key is None or kind in (bool, JSUndefinedType) else _convert.key_text(key)  # type: ignore[index]
+    if text is None:
+        msg = f"the key of a property is a str, a number or a JSSymbol, not {_convert.type_name(key)}"
+        raise JSConversionException(msg)
+    return text
+
+
+_KEY_WORDS = {None: "null", True: "true", False: "false", JSUndefined: "undefined"}
+
+
+# --- to JavaScript: containers ---
+
+# One container that is being written: what is left of it, whether its keys are properties, and the key of the one inside of which the writing goes on.
+if TYPE_CHECKING:
+    Frame = tuple[Iterator[tuple[Any, Any]], bool, Any]
+
+
+def _encode_containers(values: Sequence[object], context: Context, skip: int | None) -> Message:
+    """The message of the array `values`; of its one element when `skip` is None."""
+    parts: list[bytes] = []
+    add = parts.append
+    keys: dict[Any, bytes] = {}  # a key that has been written: the way to say it again
+    numbers: dict[int, int] = {}  # id of a container: its number
+    alive: list[
+        object
+    ] = []  # the containers by number, and what they were made of: while they live, no other object has their id
+    origins: list[object] = []
+    buffers: list[memoryview] = []
+    stack: list[Frame] = []
+    items: Iterator[tuple[Any, Any]] = enumerate(values)
+    of_object = False
+    key: Any = None
+    pack_head, pack_int, pack_double, scalar = _HEAD.pack, _INT.pack, _DOUBLE.pack, _SCALARS.get
+    if skip is not None:
+        add(pack_head(ARRAY, len(values)))
+        alive.append(values)
+    try:
+        while True:
+            for key, value in items:
+                if of_object:
+                    known = keys.get(key)
+                    if known:
+                        add(known)
+                    else:
+                        keys[key] = pack_head(KEY, len(keys))
+                        add(_encode_str(key))
+                kind = type(value)
+                if kind is str:
+                    if value.isascii():
+                        add(pack_head(LATIN1, len(value)))
+                        add(value.encode())
+                    else:
+                        add(_encode_str(value))
+                    continue
+                if kind is int:
+                    add(pack_int(INT32, value) if -0x80000000 <= value <= 0x7FFFFFFF else _encode_int(value))
+                    continue
+                if kind is float:
+                    add(pack_double(DOUBLE, value))
+                    continue
+                encoder = scalar(kind)
+                if encoder:
+                    add(encoder(value))
+                    continue
+                number = numbers.get(id(value))
+                if number is not None:
+                    add(pack_head(REFERENCE, number))
+                    continue
+                origin = value
+                if kind not in _CONTAINERS:
+                    value = _convert.simplify(value, context)  # noqa: PLW2901
+                    kind = type(value)
+                    encoder = scalar(kind)
+                    number = numbers.get(id(value))
+                    if encoder or number is not None:
+                        add(encoder(value) if encoder else pack_head(REFERENCE, number))
+                        continue
+                    origins.append(origin)
+                # What cannot change may be one object in many places by accident: bytes and the empty tuple are not shared.
+                if kind is _convert.Bytes:
+                    if type(origin) is not bytes:
+                        numbers[id(origin)] = len(alive)
+                    alive.append(value)
+                    element, view = value
+                    if view.nbytes < _INLINE:
+                        add(_TYPED.pack(TYPED_ARRAY, element, view.nbytes))
+                        add(view.tobytes())
+                    else:
+                        add(_TYPED_OF.pack(TYPED_ARRAY_OF, element, len(buffers)))
+                        buffers.append(view)
+                    continue
+                if value or kind not in (tuple, frozenset):
+                    numbers[id(origin)] = numbers[id(value)] = len(alive)
+                alive.append(value)
+                inside: Iterator[tuple[Any, Any]]
+                if kind is dict:
+                    # A copy is made in one step, so that a dict that changes meanwhile does no harm.
+                    entries = list(value.items())
+                    try:
+                        "".join(value)  # the fastest way to see that every key is text
+                    except TypeError:
+                        entries = _convert.with_text_keys(entries)
+                    add(pack_head(OBJECT, len(entries)))
+                    inside = iter(entries)
+                elif kind is JSError:
+                    add(b"E")
+                    inside = iter(_convert.error_fields(value))
+                else:
+                    elements = list(value)
+                    block = _encode_numbers(elements) if kind in (list, tuple) else None
+                    if block:
+                        add(block)
+                        continue
+                    add(pack_head(SET if kind in (set, frozenset) else ARRAY, len(elements)))
+                    inside = enumerate(elements)
+                if len(stack) == _MAX_DEPTH:
+                    msg = f"the value is nested deeper than {_MAX_DEPTH} levels"
+                    raise _convert.Unconvertible(msg)  # noqa: TRY301 (the handler adds the path)
+                stack.append((items, of_object, key))
+                items, of_object = inside, kind is dict
+                break
+            else:
+                if not stack:
+                    return b"".join(parts), buffers or None
+                items, of_object, _ = stack.pop()
+    except _convert.Unconvertible as reason:
+        raise JSConversionException(f"{_path(stack, key, skip)}: {reason}") from reason.__cause__
+    except JSConversionException as problem:
+        raise JSConversionException(f"{_path(stack, key, skip)}: {problem}") from problem.__cause__
+    except error:
+        msg = f"{_path(stack, key, skip)}: it has more than 2**32 - 1 elements or bytes, which is more than JavaScript can hold"
+        raise JSConversionException(msg) from None
+
+
+_CONTAINERS = {dict, list, tuple, set, frozenset, JSError}
+
+
+def _encode_numbers(elements: list[Any]) -> bytes | None:
+    """The message of a list that holds floats alone, or small ints alone."""
+    if len(elements) < 2:
+        return None
+    kinds = set(map(type, elements))
+    if len(kinds) > 1:
+        return None
+    count = len(elements)
+    if float in kinds:
+        return pack(f"<BI{count}d", DOUBLES, count, *elements)
+    if int in kinds:
+        try:
+            return pack(f"<BI{count}i", INT32S, count, *elements)
+        except error:  # larger ones
+            return None
+    return None
+
+
+def _path(stack: list[Frame], key: object, skip: int | None) -> str:
+    """Where the writing is, such as `$.rows[3].when`."""
+    keys = [frame[2] for frame in stack] + [key]
+    if skip is None:
+        del keys[0]
+    elif isinstance(keys[0], int):
+        keys[0] -= skip
+        if keys[0] < 0:
+            return _convert.path(keys[1:], "this")
+    return _convert.path(keys)
 
 
 # --- from JavaScript ---
 
 
 def date_from(milliseconds: float) -> object:
-    """An aware UTC datetime; the number itself where Python has no such date (NaN, years beyond 9999)."""
+    """An aware UTC datetime; a JSDate where Python has no such date (NaN, the years before 1 and after 9999)."""
     from datetime import datetime, timedelta, timezone
 
     try:
         return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=milliseconds)
     except (OverflowError, ValueError):
-        return milliseconds
+        return JSDate(milliseconds)
 
 
-def decode(data: bytes, at: int, wrap: Wrap) -> tuple[Any, int]:
-    """The value of the message that begins at `data[at]`, and where it ends."""
-    tag = data[at]
-    at += 1
-    if tag == INT32:
-        return _I32.unpack_from(data, at)[0], at + 4
+_CONSTANTS: dict[int, Any] = {UNDEFINED: JSUndefined, NULL: None, TRUE: True, FALSE: False, HOLE: HOLE_VALUE}
+
+
+def decode(data: bytes, context: Context) -> Any:
+    """The value of a message. HOLE_VALUE for a hole.
+
+    Raises:
+        JSConversionException: Python cannot hold the value (the key of a dict that is no key; what a registered converter raised), or the bytes are no message.
+    """
+    size = len(data)
+    tag = data[0] if size else 0
+    if size == 1 and tag in _CONSTANTS:
+        return _CONSTANTS[tag]
+    if tag == LATIN1 and size > 4 and _U32.unpack_from(data, 1)[0] == size - 5:
+        return data[5:].decode("latin-1")
+    if tag == HANDLE and size == 10:
+        return context.wrap(*_KIND_ID.unpack_from(data, 1))
+    return _decode_values(data, 0, 1, context)[0]
+
+
+def decode_exception(data: bytes, context: Context) -> tuple[int, int, list[Any]]:
+    """The flags, the host error's id and the ten values of an exception's message ('X')."""
+    try:
+        tag, flags, number = _X_HEAD.unpack_from(data)
+    except error:
+        tag = flags = number = 0
+    if tag != EXCEPTION:
+        msg = "the message from the native library is no exception: library and package are of different versions"
+        raise JSConversionException(msg)
+    return flags, number, _decode_values(data, _X_HEAD.size, 10, context)
+
+
+# What the values that come next are for: a list's elements, a dict's values, ...
+_ELEMENTS, _PROPERTIES, _ENTRIES, _MEMBERS, _FIELDS = range(5)
+_ERROR_FIELDS = ("cause", "stack", "message", "name")  # by how many come after it
+
+
+class _Unfinished:
+    """In place of what a registered converter makes, until it is made."""
+
+
+def _decode_values(data: bytes, at: int, count: int, context: Context) -> list[Any]:
+    """The `count` values whose messages follow one another from `data[at]` to the end."""
+    try:
+        return _decode_containers(data, at, count, context)
+    except (error, IndexError, KeyError, UnicodeDecodeError, _Malformed):
+        msg = "a message from the native library breaks the wire format: library and package are of different versions"
+        raise JSConversionException(msg) from None
+
+
+class _Malformed(Exception):
+    """The message breaks the format."""
+
+
+def _decode_containers(data: bytes, at: int, count: int, context: Context) -> list[Any]:
+    # Every message is read to its end, whatever is wrong with a value in it: the handles behind it are references that somebody must give back.
+    size = len(data)
+    memory = memoryview(data)
+    keys: list[str] = []
+    containers: list[Any] = []
+    stack: list[tuple[int, Any, int, Any, Any]] = []
+    key: Any
+    extra: Any
+    problem: JSConversionException | None = None
+    roots: list[Any] = []
+    use, target, left, key, extra = _ELEMENTS, roots, count, None, None
+    value: Any
+    int_at, double_at, number_at, key_at = _I32.unpack_from, _F64.unpack_from, _U32.unpack_from, _KEY_TAG.unpack_from
+    while True:
+        if left:
+            left -= 1
+            if use == _PROPERTIES:
+                tag, number, after = key_at(data, at)
+                if tag == KEY:
+                    key = keys[number]
+                    at += 6
+                else:
+                    key, at = _text(data, at)
+                    keys.append(key)
+                    after = data[at]
+                    at += 1
+                tag = after
+            else:
+                tag = data[at]
+                at += 1
+            if tag == INT32:
+                value = int_at(data, at)[0]
+                at += 4
+            elif tag == LATIN1:
+                end = at + 4 + number_at(data, at)[0]
+                value = data[at + 4 : end].decode("latin-1")
+                at = end
+            elif tag == DOUBLE:
+                value = double_at(data, at)[0]
+                at += 8
+            elif tag in _COUNTED:
+                number = number_at(data, at)[0] if tag != INSTANCE else 0
+                at += 4
+                made_by = None
+                if tag == OBJECT:
+                    value, inside = {}, _PROPERTIES
+                elif tag == ARRAY:
+                    value, inside = [], _ELEMENTS
+                elif tag == MAP:
+                    value, inside, number = {}, _ENTRIES, 2 * number
+                elif tag == SET:
+                    value, inside = set(), _MEMBERS
+                else:
+                    name, at = _text(data, at - 4)
+                    number = number_at(data, at)[0]
+                    at += 4
+                    value, inside = {}, _PROPERTIES
+                    made_by = context.converters.from_js.get(name)
+                if number > size - at:
+                    raise _Malformed
+                if made_by:
+                    stack.append((use, target, left, key, extra))
+                    containers.append(_Unfinished)
+                    use, target, left, extra = inside, value, number, (made_by, len(containers) - 1)
+                    continue
+                containers.append(value)
+                if number:
+                    if use == _ELEMENTS:
+                        target.append(value)
+                    elif use == _PROPERTIES:
+                        target[key] = value
+                    else:
+                        key, problem = _place(use, target, left, key, value, stack, problem)
+                    stack.append((use, target, left, key, extra))
+                    use, target, left, extra = inside, value, number, None
+                    continue
+            elif tag in _BLOCKS:
+                end = at + 4 + number_at(data, at)[0] * (4 if tag == INT32S else 8)
+                if end > size:
+                    raise _Malformed
+                block = memory[at + 4 : end]
+                value = block.cast("i" if tag == INT32S else "d").tolist() if block else []
+                containers.append(value)
+                at = end
+            elif tag in _CONSTANTS:
+                value = _CONSTANTS[tag]
+                if value is HOLE_VALUE and target is not roots and use != _FIELDS:
+                    value = JSUndefined
+            elif tag == UTF16:
+                value, at = _text(data, at - 1)
+            elif tag == HANDLE:
+                value = context.wrap(*_KIND_ID.unpack_from(data, at))
+                at += 9
+            elif tag == ERROR:
+                value = JSError()
+                containers.append(value)
+                if use == _ELEMENTS:
+                    target.append(value)
+                elif use == _PROPERTIES:
+                    target[key] = value
+                else:
+                    key, problem = _place(use, target, left, key, value, stack, problem)
+                stack.append((use, target, left, key, extra))
+                use, target, left, extra = _FIELDS, value, 4, None
+                continue
+            elif tag == REFERENCE:
+                value = containers[number_at(data, at)[0]]
+                at += 4
+                if value is _Unfinished:
+                    value = None
+                    problem = problem or JSConversionException(
+                        f"{_place_path(stack, use, target, left, key)}: an object of a registered class refers to itself, and a converter gets its "
+                        "properties before there is an object to refer to: copy it without register_type(js_class=)"
+                    )
+            elif tag == BUFFER:
+                value = context.view(*_VIEW.unpack_from(data, at))
+                containers.append(value)
+                at += _VIEW.size
+            elif tag == DATE:
+                value = date_from(double_at(data, at)[0])
+                at += 8
+            elif tag == BIGINT:
+                negative, number = _SIGN_SIZE.unpack_from(data, at)
+                at += 5 + number
+                value = int.from_bytes(data[at - number : at], "little")
+                if negative:
+                    value = -value
+            else:
+                raise _Malformed
+        elif stack:
+            if extra is None:
+                use, target, left, key, extra = stack.pop()
+                continue
+            (made_by, number), value = extra, target
+            use, target, left, key, extra = stack.pop()
+            if problem is None:
+                try:
+                    value = made_by(value)
+                except Exception as error_of_user:  # noqa: BLE001 (whatever it is, the rest of the message must be read)
+                    problem = JSConversionException(
+                        f"{_place_path(stack, use, target, left, key)}: the converter from_js raised {error_of_user!r}"
+                    )
+                    problem.__cause__ = error_of_user
+            containers[number] = value
+        else:
+            break
+        if use == _ELEMENTS:
+            target.append(value)
+        elif use == _PROPERTIES:
+            target[key] = value
+        else:
+            key, problem = _place(use, target, left, key, value, stack, problem)
+    if at != size:
+        raise _Malformed
+    if problem:
+        raise problem
+    return roots
+
+
+_COUNTED = {OBJECT, ARRAY, MAP, SET, INSTANCE}
+_BLOCKS = {INT32S, DOUBLES}
+
+
+def _text(data: bytes, at: int) -> tuple[str, int]:
+    """The string whose message begins at `data[at]`, and where that ends."""
+    tag, number = _HEAD.unpack_from(data, at)
+    at += 5
     if tag == LATIN1:
-        end = at + 4 + _U32.unpack_from(data, at)[0]
-        return data[at + 4 : end].decode("latin-1"), end
-    if tag == DOUBLE:
-        return _F64.unpack_from(data, at)[0], at + 8
+        return data[at : at + number].decode("latin-1"), at + number
     if tag == UTF16:
-        end = at + 4 + 2 * _U32.unpack_from(data, at)[0]
-        return data[at + 4 : end].decode("utf-16-le", "surrogatepass"), end
-    if tag == HANDLE:
-        kind, handle = _KIND_ID.unpack_from(data, at)
-        return wrap(kind, handle), at + 9
-    if tag == ARRAY:
-        count = _U32.unpack_from(data, at)[0]
-        at += 4
-        values = []
-        for _ in range(count):
-            value, at = decode(data, at, wrap)
-            values.append(value)
-        return values, at
-    if tag in (INT32S, DOUBLES):
-        count = _U32.unpack_from(data, at)[0]
-        end = at + 4 + count * (4 if tag == INT32S else 8)
-        return list(unpack_from(f"<{count}{'i' if tag == INT32S else 'd'}", data, at + 4)), end
-    if tag == BIGINT:
-        negative, size = _SIGN_SIZE.unpack_from(data, at)
-        magnitude = int.from_bytes(data[at + 5 : at + 5 + size], "little")
-        return -magnitude if negative else magnitude, at + 5 + size
-    if tag == DATE:
-        return date_from(_F64.unpack_from(data, at)[0]), at + 8
-    return _CONSTANTS[tag], at
+        return data[at : at + 2 * number].decode("utf-16-le", "surrogatepass"), at + 2 * number
+    raise _Malformed
 
 
-_CONSTANTS = {UNDEFINED: JSUndefined, NULL: None, TRUE: True, FALSE: False, HOLE: HOLE_VALUE}
+def _place(
+    use: int, target: Any, left: int, key: Any, value: Any, stack: list[Any], problem: JSConversionException | None
+) -> tuple[Any, JSConversionException | None]:
+    """Puts a value into a dict that was a Map, a set, or an error. Returns the key for what comes next, and the first problem there was."""
+    if use == _FIELDS:
+        if value is not HOLE_VALUE and value is not JSUndefined:
+            setattr(target, _ERROR_FIELDS[left], value)
+            if isinstance(value, BaseException):
+                target.__cause__ = value
+        return key, problem
+    if use == _ENTRIES and not left % 2:
+        target[key] = value
+        return key, problem
+    try:
+        reason = (
+            f"{value!r} and another one, which are different in JavaScript, are one in Python"
+            if value in target
+            else None
+        )
+    except (TypeError, ValueError):
+        reason = f"{_convert.type_name(value)} cannot be a key of a dict or a member of a set in Python"
+    if reason is None:
+        if use == _MEMBERS:
+            target.add(value)
+        return value, problem
+    what = "a key of the Map" if use == _ENTRIES else "a member of the Set"
+    return object(), problem or JSConversionException(
+        f'{_place_path(stack, use, target, left, key)}: {what}: {reason}: copy with maps="pairs", which gives lists'
+    )
+
+
+def _place_path(stack: list[Any], use: int, target: Any, left: int, key: Any) -> str:
+    """Where the reading is, such as `$.rows[3].tags`. The place in a Map is its key, the one in a Set none."""
+    if not stack:
+        return "$"
+    frames = [*stack[1:], (use, target, left, key, None)]
+    keys: list[object] = []
+    for depth, (kind, around, to_come, name, _) in enumerate(frames, 1):
+        if kind == _ELEMENTS:
+            # What is being read is not yet in its list, and neither is what a converter makes.
+            inside = depth < len(frames) and frames[depth][4] is None
+            keys.append(len(around) - inside)
+        elif kind == _PROPERTIES or (kind == _ENTRIES and not to_come % 2):
+            keys.append(name)
+        elif kind == _FIELDS:
+            keys.append(_ERROR_FIELDS[to_come])
+    return _convert.path(keys)

@@ -179,10 +179,9 @@ class Tool:
         return None
 
 
-def check_tools(tools: Iterable[Tool], *, install: bool) -> None:
-    """Raise with all problems and the one command that solves them, or run that command when asked to."""
-    tools = list(tools)
-    wrong = [(tool, problem) for tool in tools if (problem := tool.problem())]
+def check_tools(needed: Callable[[], Iterable[Tool]], *, install: bool) -> None:
+    """Raise with all problems and the one command that solves them, or run that command when asked to and look again."""
+    wrong = [(tool, problem) for tool in needed() if (problem := tool.problem())]
     if not wrong:
         return
     apt = sorted({tool.package for tool, _ in wrong if not tool.from_pip})
@@ -203,7 +202,7 @@ def check_tools(tools: Iterable[Tool], *, install: bool) -> None:
         say("+ " + shlex.join(command))
         if subprocess.run(command, check=False).returncode:
             raise BuildError(f"the install failed: {shlex.join(command)}")
-    still = [problem for tool in tools if (problem := tool.problem())]
+    still = [problem for tool in needed() if (problem := tool.problem())]
     if still:
         raise BuildError("installed, but still: " + "; ".join(still))
 
@@ -265,6 +264,7 @@ class Progress:
         self._began = time.monotonic()
         self._spoke = self._began
         self._bar: RichProgress | None = None
+        self.failed = False
 
     def __enter__(self) -> Self:
         if sys.stdout.isatty():
@@ -295,11 +295,11 @@ class Progress:
         else:
             say(text)
 
-    def __exit__(self, failed: object, *_: object) -> None:
+    def __exit__(self, raised: object, *_: object) -> None:
         if self._bar:
             self._bar.stop()
         took = clock_text(time.monotonic() - self._began)
-        say(f"{self._what}: {'stopped after' if failed else 'done in'} {took}")
+        say(f"{self._what}: {'stopped after' if raised or self.failed else 'done in'} {took}")
 
 
 # --- ninja -----------------------------------------------------------------------------------------------------------
@@ -368,6 +368,7 @@ def _ninja_once(command: Sequence[str], log: Path, environment: Mapping[str, str
             if show and not step:
                 progress.say(line.rstrip())
                 shown.append(line)
+        progress.failed = process.wait() != 0
     return shown if process.returncode else None
 
 

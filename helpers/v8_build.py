@@ -250,6 +250,7 @@ def extract(archive: Path, into: Path, lock: int) -> None:
                 progress.update(stream.tell() / 1e6, total / 1e6)
         with contextlib.suppress(BrokenPipeError):
             tar.stdin.close()
+        progress.failed = tar.wait() != 0
     if tar.returncode:
         raise BuildError(f"cannot extract {archive}: see above. Is the disk full, or the file broken? Then delete it.")
 
@@ -518,6 +519,20 @@ def collect_licences(plan: Plan) -> dict[str, str]:
     return native.merge_licences(components)
 
 
+def licences(plan: Plan) -> dict[str, str]:
+    """collect_licences, kept until V8 is compiled anew: asking ninja for its records takes seconds. The snapshot is
+    made by a program that holds all of V8, so it is as new as the newest part; our own files bring in nothing else."""
+    kept = plan.out / "licences.json"
+    newest = (plan.out / "snapshot_blob.bin").stat().st_mtime_ns
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        record = json.loads(kept.read_text())
+        if record["snapshot"] == newest:
+            return dict(record["texts"])
+    texts = collect_licences(plan)
+    native.write_if_changed(kept, json.dumps({"snapshot": newest, "texts": texts}).encode())
+    return texts
+
+
 def install(plan: Plan, arguments: dict[str, str]) -> None:
     built = {name: plan.out / name for name in (native.LIBRARY, "icudtl.dat", "snapshot_blob.bin")}
     for path in built.values():
@@ -533,7 +548,7 @@ def install(plan: Plan, arguments: dict[str, str]) -> None:
         machine=plan.machine.name,
         flags=arguments,
         files={**built, native.LIBRARY: stripped},
-        licences=collect_licences(plan),
+        licences=licences(plan),
         patches=[patch.name for patch in patch_files(PATCHES, plan.toolchain)],
     )
     changed = native.install_native(plan.into, files)
@@ -592,7 +607,7 @@ def make_plan(options: argparse.Namespace) -> Plan:
 def main(argv: list[str] | None = None) -> None:
     options = parse(argv)
     plan = make_plan(options)
-    native.check_tools(tools_needed(plan), install=options.install)
+    native.check_tools(lambda: tools_needed(plan), install=options.install)
     check_disk(plan, options.disk)
     lock_file = plan.cache / f"{plan.tree.name}.lock" if plan.fetches else plan.root / ".mini-racer.lock"
     with native.locked(lock_file) as lock:

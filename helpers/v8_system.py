@@ -336,10 +336,9 @@ def main(argv: list[str] | None = None) -> None:
     options = parse(argv)
     machine = native.this_machine()
     cache = native.cache_folder()
-    compilers = find_compilers()
-    native.check_tools(tools_needed(compilers), install=options.install)
+    native.check_tools(lambda: tools_needed(find_compilers()), install=options.install)
     native.check_disk(cache, options.disk)
-    compilers = compilers or find_compilers()
+    compilers = find_compilers()
     assert compilers is not None  # check_tools saw one
     v8 = choose_v8(options.libnode, compilers.cxx, cache, machine)
     say(f"V8 {v8.version} from {v8.library}")

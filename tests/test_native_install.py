@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -207,7 +208,7 @@ def test_all_that_is_missing_is_told_at_once_with_one_command(tmp_path):
         native.Tool("sh", "dash", Path("/bin/sh")),
     ]
     with pytest.raises(native.BuildError) as caught:
-        native.check_tools(tools, install=False)
+        native.check_tools(lambda: tools, install=False)
     message = str(caught.value)
     assert f"clang 14.0.6 ({old}) is too old: 22 or newer is needed" in message
     assert "lld is missing" in message
@@ -219,7 +220,19 @@ def test_all_that_is_missing_is_told_at_once_with_one_command(tmp_path):
 
 def test_tools_that_are_new_enough_pass(tmp_path):
     new = write_script(tmp_path / "tool", 'echo "tool 1.96.0 (ac68faa20 2026-05-25)"')
-    native.check_tools([native.Tool("tool", "tool", new, (1, 96))], install=False)
+    native.check_tools(lambda: [native.Tool("tool", "tool", new, (1, 96))], install=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is offered the install")
+def test_asked_to_the_tool_runs_the_line_and_looks_again(tmp_path, monkeypatch, capfd):
+    """apt-get is a script here: a test does not install packages on the machine it runs on."""
+    program = tmp_path / "bin/program"
+    write_script(tmp_path / "bin/apt-get", f'echo "apt-get $*"; [ "$1" = update ] || echo here > "{program}"')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    native.check_tools(lambda: [native.Tool("program", "package", program)], install=True)
+    assert "apt-get install --yes --no-install-recommends package" in capfd.readouterr().out
+    with pytest.raises(native.BuildError, match="installed, but still: other is missing"):
+        native.check_tools(lambda: [native.Tool("other", "package", tmp_path / "other")], install=True)
 
 
 # --- locks, folders, progress ---------------------------------------------------------------------------------------

@@ -175,6 +175,7 @@ def test_a_step_that_fails_ends_the_build_and_the_next_run_goes_on(tool, checkou
     done = tool.run()
     assert done.returncode == 1
     assert "the step failed" in done.stdout
+    assert "build: stopped after" in done.stdout
     assert "The same command goes on from here" in done.stderr
     assert tool.has_nothing()
     (checkout / "steps/3").write_text("0")

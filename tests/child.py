@@ -1,0 +1,49 @@
+"""Scripts in a Python process of their own, and copies of the package with other native files than the real ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import py_mini_racer
+
+PACKAGE = Path(py_mini_racer.__file__).parent
+
+
+def run_python(
+    code: str, *arguments: str, root: Path = PACKAGE.parent, executable: str = sys.executable, timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Runs the script with the package that is in `root`; warnings are errors there, too."""
+    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "error"}
+    return subprocess.run(
+        [executable, "-c", textwrap.dedent(code), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+        env=environment,
+        cwd=root,
+    )
+
+
+def output_of(code: str, *arguments: str, root: Path = PACKAGE.parent, executable: str = sys.executable) -> str:
+    """What the script prints. It must end well and say nothing on stderr."""
+    done = run_python(code, *arguments, root=root, executable=executable)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.removesuffix("\n")
+
+
+def copy_package(root: Path, *, natives: bool = True) -> Path:
+    """The package again, below `root`. Native files are links: a test may replace them, not write to them."""
+    copy = root / PACKAGE.name
+    copy.mkdir(parents=True)
+    for file in PACKAGE.iterdir():
+        if file.suffix == ".py":
+            shutil.copy(file, copy)
+        elif natives and file.is_file():
+            (copy / file.name).symlink_to(file)
+    return copy

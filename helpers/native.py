@@ -160,7 +160,7 @@ class Tool:
             shown = subprocess.run(
                 [self.path, *self.version_args], capture_output=True, text=True, check=False, timeout=60
             )
-        except OSError:
+        except (OSError, subprocess.TimeoutExpired):
             return None
         match = re.search(r"\d+(?:\.\d+)*", shown.stdout or shown.stderr)
         return tuple(int(part) for part in match.group().split(".")) if match else None

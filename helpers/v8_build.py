@@ -455,14 +455,19 @@ def compile_cache(sccache: Path | None, folder: Path, environment: dict[str, str
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment.update(SCCACHE_DIR=str(folder.absolute()), SCCACHE_SERVER_PORT=str(port), SCCACHE_CACHE_SIZE="10G")
-    start = [str(sccache), "--start-server"]
-    started = subprocess.run(start, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if started.returncode:
-        raise BuildError(f"{sccache} does not start: {started.stderr.decode(errors='replace').strip()}")
+    environment.update(SCCACHE_DIR=str(folder.absolute()), SCCACHE_CACHE_SIZE="10G")
+    for attempt in (1, 2, 3):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            environment["SCCACHE_SERVER_PORT"] = str(probe.getsockname()[1])
+        start = [str(sccache), "--start-server"]
+        started = subprocess.run(start, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if started.returncode == 0:
+            break
+        # It gives itself ten seconds, which a busy machine may not grant.
+        if attempt == 3:
+            said = started.stderr.decode(errors="replace").strip()
+            raise BuildError(f"{sccache} does not start: {said}. Try again when the machine is less busy.")
     try:
         yield
         shown = subprocess.run([sccache, "--show-stats"], env=environment, capture_output=True, text=True, check=False)

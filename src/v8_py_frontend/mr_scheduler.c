@@ -20,7 +20,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_cond_t changed;
 static mr__wakeup **queue; /* a heap by due time */
 static uint32_t count, capacity;
-static int runners, waiting;
+static int runners, waiting, starting; /* all there are; who wait; who were started and have not come here yet */
 
 /* --- the queue; under the mutex --- */
 
@@ -97,10 +97,12 @@ next_due(void)
       take_out(queue[0]);
       return context;
     }
-    if (due == MR__NEVER && now >= idle_until) return 0;
-    if (waiting && now >= idle_until) return 0; /* another one waits for what is to come */
-    int64_t until = due < idle_until ? due : idle_until;
-    struct timespec then = mr__timespec(until);
+    bool needed = due != MR__NEVER && !waiting; /* else nothing is to come, or another one waits for it */
+    if (!needed && now >= idle_until) {
+      pthread_cond_signal(&changed); /* the one that waits may have gone to sleep for longer than until what is next now */
+      return 0;
+    }
+    struct timespec then = mr__timespec(needed || due < idle_until ? due : idle_until);
     waiting++;
     pthread_cond_timedwait(&changed, &mutex, &then);
     waiting--;
@@ -112,9 +114,10 @@ run(void *unused)
 {
   (void)unused;
   pthread_mutex_lock(&mutex);
+  starting--;
   mr_context context;
   while ((context = next_due())) {
-    if (count && !waiting) start();
+    if (count) start();
     pthread_mutex_unlock(&mutex);
     mr__timers_run(context);
     pthread_mutex_lock(&mutex);
@@ -124,11 +127,11 @@ run(void *unused)
   return NULL;
 }
 
-/* Under the mutex. Signals are for the host's threads, so ours blocks them all. */
+/* Under the mutex: sees to it that one waits. Signals are for the host's threads, so ours blocks them all. */
 static void
 start(void)
 {
-  if (runners >= MOST_RUNNERS) return;
+  if (waiting || starting || runners >= MOST_RUNNERS) return;
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -136,6 +139,7 @@ start(void)
   if (pthread_create(&thread, NULL, run, NULL) == 0) {
     pthread_detach(thread);
     runners++;
+    starting++;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
@@ -152,22 +156,29 @@ unlock_in_parent(void)
   pthread_mutex_unlock(&mutex);
 }
 
-/* The child has none of the threads; it starts its own on first need. */
 static void
-reset_in_child(void)
-{
-  runners = waiting = 0;
-  pthread_mutex_unlock(&mutex);
-}
-
-static void
-prepare(void)
+init_changed(void)
 {
   pthread_condattr_t attributes;
   pthread_condattr_init(&attributes);
   pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
   pthread_cond_init(&changed, &attributes);
   pthread_condattr_destroy(&attributes);
+}
+
+/* The child has none of the threads, and starts its own on first need. To the condition they would still be there, and take its signals. */
+static void
+reset_in_child(void)
+{
+  runners = waiting = starting = 0;
+  init_changed();
+  pthread_mutex_unlock(&mutex);
+}
+
+static void
+prepare(void)
+{
+  init_changed();
   pthread_atfork(lock_for_fork, unlock_in_parent, reset_in_child);
 }
 
@@ -180,8 +191,8 @@ mr__schedule(mr__wakeup *wakeup, mr_context context, int64_t due)
   wakeup->context = context;
   wakeup->due = due;
   if (due != MR__NEVER && put_in(wakeup)) {
-    if (!waiting) start();
-    else if (queue[0] == wakeup) pthread_cond_signal(&changed);
+    start();
+    if (queue[0] == wakeup) pthread_cond_signal(&changed);
   }
   pthread_mutex_unlock(&mutex);
 }

@@ -31,6 +31,7 @@ typedef struct mr__context {
 
   pthread_mutex_t levels_mutex; /* protects the chain for those who look at it from outside; who has the lock writes it under both */
   struct mr__level *innermost;
+  struct mr__level *coming; /* calls with a number that wait for the lock; under levels_mutex alone */
 
   pthread_mutex_t release_mutex; /* protects what follows */
   mr_handle *released;

@@ -40,11 +40,32 @@ expired(mr__watch *watch)
   mr__level_stop((mr__level *)watch, MR_TIMEOUT);
 }
 
+/* Lets mr_cancel() find a call that waits for the lock. */
+static void
+announce(mr__level *coming)
+{
+  mr__context *in = coming->context;
+  pthread_mutex_lock(&in->levels_mutex);
+  coming->outer = in->coming;
+  in->coming = coming;
+  pthread_mutex_unlock(&in->levels_mutex);
+}
+
+/* Under levels_mutex: it waits no more. */
+static void
+withdraw(mr__level *arrived)
+{
+  mr__level **link = &arrived->context->coming;
+  while (*link && *link != arrived) link = &(*link)->outer;
+  if (*link) *link = arrived->outer;
+}
+
 mr_status
 mr__level_push(mr__level *entered, int64_t deadline)
 {
   mr__context *in = entered->context;
   pthread_mutex_lock(&in->levels_mutex);
+  if (entered->call) withdraw(entered);
   entered->outer = in->innermost;
   in->innermost = entered;
   mr_status why = atomic_load(&in->closing) ? MR_CLOSED : reason(entered); /* who closes has looked at the chain already, or will find this call on it */
@@ -89,6 +110,8 @@ mr_cancel(mr_context id, uint64_t call)
   pthread_mutex_lock(&found->levels_mutex);
   for (mr__level *running = found->innermost; running && call; running = running->outer)
     if (running->call == call) mr__levels_stop(found, running, MR_TERMINATED);
+  for (mr__level *coming = found->coming; coming && call; coming = coming->outer)
+    if (coming->call == call) coming->stopped = MR_TERMINATED;
   pthread_mutex_unlock(&found->levels_mutex);
   mr__context_unreference(found);
   return MR_OK;
@@ -108,13 +131,12 @@ complete(const mr_options *given, mr_options *full)
 }
 
 mr_status
-mr__run_inside(mr__context *in, mrv8_request *request, int64_t deadline, mr_result *result)
+mr__run_inside(mr__level *entered, mrv8_request *request, int64_t deadline, mr_result *result)
 {
-  mr__level entered = {.context = in, .max_memory = request->options->max_memory, .call = request->options->call};
-  mr_status status = mr__level_push(&entered, deadline);
-  request->outermost = entered.outer == NULL;
-  if (status == MR_OK) status = mrv8_run(in->isolate, request, result);
-  mr_status why = mr__level_pop(&entered);
+  mr_status status = mr__level_push(entered, deadline);
+  request->outermost = entered->outer == NULL;
+  if (status == MR_OK) status = mrv8_run(entered->context->isolate, request, result);
+  mr_status why = mr__level_pop(entered);
   return status == MR_TERMINATED && why != MR_OK ? why : status;
 }
 
@@ -139,13 +161,20 @@ mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options
   int64_t deadline = mr__deadline(full.timeout);
   mr__context *in = mr__context_find(id);
   if (!in) return MR_BAD_CONTEXT;
+  mr__level entered = {.context = in, .max_memory = full.max_memory, .call = full.call};
+  if (full.call) announce(&entered);
   status = mr__lock_acquire(&in->lock, deadline);
   if (status == MR_OK) {
     if (atomic_load(&in->closing)) status = MR_CLOSED;
     else mr__context_drain(in);
     if (status == MR_OK && target && !(request->target = mr__handles_get(&in->handles, target))) status = MR_BAD_HANDLE;
-    if (status == MR_OK) status = mr__run_inside(in, request, deadline, result);
+    if (status == MR_OK) status = mr__run_inside(&entered, request, deadline, result);
     mr__context_leave(in);
+  }
+  if (full.call) {
+    pthread_mutex_lock(&in->levels_mutex);
+    withdraw(&entered); /* where it did not come so far as to run */
+    pthread_mutex_unlock(&in->levels_mutex);
   }
   keep_detail(status, result);
   mr__context_unreference(in);

@@ -9,8 +9,8 @@
 typedef struct mr__level {
   mr__watch watch; /* first, so that the one can be had from the other */
   mr__context *context;
-  struct mr__level *outer;
-  mr_status stopped; /* why it must end; MR_OK: it need not. levels_mutex */
+  struct mr__level *outer; /* of those that wait for the lock: the next one */
+  mr_status stopped;       /* why it must end; MR_OK: it need not. levels_mutex */
   uint64_t max_memory;
   uint64_t call; /* mr_options.call */
 } mr__level;
@@ -31,8 +31,8 @@ void mr__levels_stop(mr__context *in, mr__level *outermost, mr_status why);
  * `target` 0: the request is for the context itself. Fills in the request's target, options and outermost. */
 mr_status mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options *options, mr_result *result);
 
-/* The same for who has the lock already. The request's options are complete. */
-mr_status mr__run_inside(mr__context *in, mrv8_request *request, int64_t deadline, mr_result *result);
+/* The same for who has the lock already, and whose level it is. The request's options are complete. */
+mr_status mr__run_inside(mr__level *entered, mrv8_request *request, int64_t deadline, mr_result *result);
 
 /* The defaults of a call. */
 extern const mr_options mr__default_options;

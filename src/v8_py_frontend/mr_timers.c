@@ -113,7 +113,8 @@ run_one(mr__context *in, timer due)
   mr_options options = mr__default_options;
   mrv8_request request = {.operation = MRV8_TIMER, .timer = due.callback, .options = &options};
   in->timers.running = due.number;
-  mr_status status = mr__run_inside(in, &request, MR__NEVER, &result);
+  mr__level entered = {.context = in};
+  mr_status status = mr__run_inside(&entered, &request, MR__NEVER, &result);
   if (status < 0 && status != MR_CLOSED) mr__host.event(in, MR_EVENT_UNCAUGHT, (uint64_t)(int64_t)status, NULL, 0);
   mr_result_free(&result);
   bool again = due.interval && in->timers.running == due.number && !atomic_load(&in->closing);

@@ -11,7 +11,12 @@
  *   sleep N                                    sleeps for N ms, and sees a termination only then
  *   call                                       calls the test's function, fake_on_call
  *   heap N, near-limit                         a collection left N bytes; the heap is nearly full
- * Without `in`, MRV8_READ and MRV8_KEYS answer the target's name, MRV8_GLOBALS a handle, everything else undefined. */
+ *   host N TEXT                                calls host function N with TEXT as its message; what it returns is the answer, what it throws an exception
+ *   event N ID TEXT                            tells the host of event N
+ *   timer MS SCRIPT, every MS SCRIPT           a timer; in its script '|' stands for ';'. The answer is its number
+ *   clear N                                    clears that timer; the answer says whether it was there
+ *   store                                      the id of a new store, as a string of digits
+ * A timer's script is that of a run, too; what it throws is told as an event. Without `in`, MRV8_READ and MRV8_KEYS answer the target's name, MRV8_GLOBALS a handle, everything else undefined. */
 #include "fake_bridge.h"
 
 #include <inttypes.h>
@@ -29,6 +34,9 @@
 
 #define ISOLATE_MAGIC 0x69736f6cu
 #define VALUE_MAGIC 0x76616c75u
+#define TIMER_MAGIC 0x74696d65u
+#define STORE_MAGIC 0x73746f72u
+#define REPLY_MAGIC 0x7265706cu
 #define GONE 0xdeaddeadu
 #define LONGEST_LOOP INT64_C(30000000000) /* a termination that takes longer never comes */
 
@@ -39,7 +47,7 @@ struct mrv8_isolate {
   atomic_bool terminating;
   _Atomic(const void *) inside; /* the thread */
   uint32_t depth;
-  uint64_t values;
+  uint64_t values, timers;
 };
 
 struct mrv8_value {
@@ -48,12 +56,29 @@ struct mrv8_value {
   char name[32];
 };
 
+struct mrv8_timer {
+  uint32_t magic;
+  mrv8_isolate *isolate;
+  char script[128];
+};
+
+struct mrv8_store {
+  uint32_t magic;
+};
+
+/* What a host function has said. */
+struct mr_reply {
+  uint32_t magic, outcome;
+  size_t size;
+  uint8_t message[256];
+};
+
 _Thread_local fake_hook fake_on_call, fake_on_delete, fake_on_enter;
 _Thread_local fake_seen fake_last;
 atomic_int fake_initialize_status, fake_isolate_status;
 _Thread_local mr_init_options fake_init_options;
 _Thread_local mr_context_options fake_context_options;
-static atomic_uint_fast64_t live_isolates, live_values;
+static atomic_uint_fast64_t live_isolates, live_values, live_timers, live_stores, pressure;
 
 uint64_t
 fake_isolates(void)
@@ -65,6 +90,24 @@ uint64_t
 fake_values(void)
 {
   return atomic_load(&live_values);
+}
+
+uint64_t
+fake_timers(void)
+{
+  return atomic_load(&live_timers);
+}
+
+uint64_t
+fake_stores(void)
+{
+  return atomic_load(&live_stores);
+}
+
+uint64_t
+fake_pressure(void)
+{
+  return atomic_load(&pressure);
 }
 
 static void
@@ -135,7 +178,7 @@ mrv8_isolate_delete(mrv8_isolate *self)
 {
   enter(self);
   REQUIRE(self->depth == 1);
-  REQUIRE(self->values == 0);
+  REQUIRE(self->values == 0 && self->timers == 0);
   self->magic = GONE;
   free(self);
   atomic_fetch_sub(&live_isolates, 1);
@@ -168,6 +211,46 @@ mrv8_values_delete(mrv8_isolate *self, mrv8_value *const *values, size_t count)
     atomic_fetch_sub(&live_values, 1);
   }
   leave(self);
+}
+
+void
+mrv8_timer_delete(mrv8_isolate *self, mrv8_timer *timer)
+{
+  enter(self);
+  REQUIRE(timer->magic == TIMER_MAGIC && timer->isolate == self);
+  timer->magic = GONE;
+  free(timer);
+  self->timers--;
+  atomic_fetch_sub(&live_timers, 1);
+  leave(self);
+}
+
+void
+mrv8_store_delete(mrv8_store *store)
+{
+  REQUIRE(store->magic == STORE_MAGIC);
+  store->magic = GONE;
+  free(store);
+  atomic_fetch_sub(&live_stores, 1);
+}
+
+void
+mrv8_memory_pressure(mrv8_isolate *self)
+{
+  enter(self);
+  atomic_fetch_add(&pressure, 1);
+  leave(self);
+}
+
+mr_status
+mrv8_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t size, const mr_slice *buffers, size_t buffer_count)
+{
+  REQUIRE(reply->magic == REPLY_MAGIC && (!buffer_count || buffers));
+  if (!size || size > sizeof reply->message) return MR_BAD_MESSAGE;
+  reply->outcome = outcome;
+  reply->size = size;
+  memcpy(reply->message, message, size);
+  return MR_OK;
 }
 
 /* --- the script --- */
@@ -224,7 +307,7 @@ static mr_status
 put_handle(const run *run, const char *name)
 {
   mrv8_isolate *self = run->self;
-  mr_handle handle = self->host->handle_share(self->owner, hash(name), same, name);
+  mr_handle handle = self->host->handle_share(self->owner, hash(name), same, name, 1);
   if (!handle) {
     mrv8_value *value = calloc(1, sizeof *value);
     REQUIRE(value && strlen(name) < sizeof value->name);
@@ -295,6 +378,80 @@ sleep_ms(const char *count)
   while (nanosleep(&left, &left) != 0) continue;
 }
 
+static mr_status
+call_host(const run *run, const char *arguments)
+{
+  char *text;
+  uint64_t function = strtoull(arguments, &text, 10);
+  mr_reply reply = {.magic = REPLY_MAGIC, .outcome = MR_REPLY_THROW};
+  run->self->host->call(run->self->owner, function, (const uint8_t *)text, strlen(text), &reply);
+  reply.magic = GONE;
+  mr__result_start(run->result);
+  if (!reply.size) return put_exception(run->result, "the host function gave no answer");
+  if (!mr__result_put(run->result, reply.message, reply.size)) return MR_NO_MEMORY;
+  return reply.outcome == MR_REPLY_THROW ? MR_EXCEPTION : MR_OK;
+}
+
+static mr_status
+tell_host(const run *run, const char *arguments)
+{
+  char *rest;
+  uint32_t event = (uint32_t)strtoul(arguments, &rest, 10);
+  uint64_t id = strtoull(rest, &rest, 10);
+  run->self->host->event(run->self->owner, event, id, (const uint8_t *)rest, strlen(rest));
+  return MR_OK;
+}
+
+static mr_status
+put_int(mr_result *result, int32_t number)
+{
+  return mr__result_put_tag(result, MR_TAG_INT32, &number, sizeof number) ? MR_OK : MR_NO_MEMORY;
+}
+
+static mr_status
+put_timer(const run *run, const char *arguments, int repeats)
+{
+  mrv8_isolate *self = run->self;
+  char *script;
+  int64_t delay = strtoll(arguments, &script, 10) * 1000000;
+  mrv8_timer *timer = calloc(1, sizeof *timer);
+  REQUIRE(timer && strlen(script) < sizeof timer->script);
+  timer->magic = TIMER_MAGIC;
+  timer->isolate = self;
+  for (size_t i = 0; script[i]; i++) timer->script[i] = script[i] == '|' ? ';' : script[i];
+  uint32_t number = self->host->timer_new(self->owner, delay, repeats, timer);
+  if (number) {
+    self->timers++;
+    atomic_fetch_add(&live_timers, 1);
+  } else {
+    free(timer);
+  }
+  return put_int(run->result, (int32_t)number);
+}
+
+static mr_status
+clear_timer(const run *run, const char *number)
+{
+  mrv8_isolate *self = run->self;
+  mrv8_timer *timer = self->host->timer_take(self->owner, (uint32_t)strtoul(number, NULL, 10));
+  if (timer) mrv8_timer_delete(self, timer);
+  return put_int(run->result, timer != NULL);
+}
+
+static mr_status
+put_store(const run *run)
+{
+  mrv8_store *store = calloc(1, sizeof *store);
+  REQUIRE(store);
+  store->magic = STORE_MAGIC;
+  atomic_fetch_add(&live_stores, 1);
+  uint64_t id = run->self->host->store_new(store);
+  if (!id) mrv8_store_delete(store);
+  char digits[24];
+  snprintf(digits, sizeof digits, "%" PRIu64, id);
+  return put_string(run->result, digits);
+}
+
 static bool
 is(const char **argument, const char *command, const char *name)
 {
@@ -319,11 +476,14 @@ step(const run *run, const char *command)
     fake_on_call.function(fake_on_call.data);
     return MR_OK;
   }
+  if (is(&argument, command, "host")) return call_host(run, argument);
+  if (is(&argument, command, "event")) return tell_host(run, argument);
   mr__result_start(run->result);
-  if (is(&argument, command, "int")) {
-    int32_t number = (int32_t)strtol(argument, NULL, 10);
-    return mr__result_put_tag(run->result, MR_TAG_INT32, &number, sizeof number) ? MR_OK : MR_NO_MEMORY;
-  }
+  if (is(&argument, command, "int")) return put_int(run->result, (int32_t)strtol(argument, NULL, 10));
+  if (is(&argument, command, "timer")) return put_timer(run, argument, 0);
+  if (is(&argument, command, "every")) return put_timer(run, argument, 1);
+  if (is(&argument, command, "clear")) return clear_timer(run, argument);
+  if (is(&argument, command, "store")) return put_store(run);
   if (is(&argument, command, "string")) return put_string(run->result, argument);
   if (is(&argument, command, "bytes")) return put_bytes(run->result, argument);
   if (is(&argument, command, "handle")) return put_handle(run, argument);
@@ -338,7 +498,9 @@ step(const run *run, const char *command)
 static void
 write_script(const mrv8_request *request, char *script, size_t size)
 {
-  if (request->in_size) {
+  if (request->timer) {
+    snprintf(script, size, "%s", request->timer->script);
+  } else if (request->in && request->in_size) {
     size_t copied = request->in_size < size ? request->in_size : size - 1;
     memcpy(script, request->in, copied);
     script[copied] = 0;
@@ -354,7 +516,8 @@ write_script(const mrv8_request *request, char *script, size_t size)
 static void
 note(const mrv8_request *request)
 {
-  fake_last = (fake_seen){.operation = request->operation, .outermost = request->outermost, .in_size = request->in_size, .options = *request->options};
+  fake_last = (fake_seen){
+      .operation = request->operation, .outermost = request->outermost, .in_size = request->in_size, .number = request->number, .options = *request->options};
   if (request->target) memcpy(fake_last.target, request->target->name, sizeof fake_last.target);
   if (!request->options->filename) return;
   snprintf(fake_last.filename, sizeof fake_last.filename, "%s", request->options->filename);
@@ -369,6 +532,8 @@ mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
   REQUIRE(request->outermost == (self->depth == 1));
   REQUIRE(request->options->struct_size == sizeof(mr_options) && request->options->max_depth && request->options->max_bytes);
   REQUIRE(!request->target || (request->target->magic == VALUE_MAGIC && request->target->isolate == self));
+  REQUIRE(!request->target == !request->target_handle && (request->operation == MRV8_TIMER) == (request->timer != NULL));
+  REQUIRE(!request->timer || (request->timer->magic == TIMER_MAGIC && request->timer->isolate == self));
   note(request);
   char script[1024], *rest = script;
   write_script(request, script, sizeof script);
@@ -379,6 +544,7 @@ mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
     status = step(&here, command);
     if (atomic_load(&self->terminating)) status = MR_TERMINATED;
   }
+  if (status == MR_EXCEPTION && request->timer) self->host->event(self->owner, MR_EVENT_UNCAUGHT, 0, result->data, result->size);
   leave(self);
   return status;
 }

@@ -25,6 +25,7 @@ typedef struct fake_seen {
   int outermost;
   char target[32]; /* name of the value, "" for none */
   size_t in_size;
+  uint32_t number;
   mr_options options; /* the filename points to the copy */
   char filename[64];
 } fake_seen;
@@ -37,8 +38,11 @@ extern atomic_int fake_initialize_status, fake_isolate_status;
 extern _Thread_local mr_init_options fake_init_options;
 extern _Thread_local mr_context_options fake_context_options;
 
-/* Live isolates and values. */
+/* Live isolates, values, timers and stores; and how often memory pressure was told. */
 uint64_t fake_isolates(void);
 uint64_t fake_values(void);
+uint64_t fake_timers(void);
+uint64_t fake_stores(void);
+uint64_t fake_pressure(void);
 
 #endif /* FAKE_BRIDGE_H_ */

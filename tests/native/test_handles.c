@@ -22,7 +22,7 @@ same(const void *local, const mrv8_value *held)
 static mr_handle
 share(mr__handles *handles, size_t i, uint32_t hash)
 {
-  return mr__handles_share(handles, hash, same, value(i));
+  return mr__handles_share(handles, hash, same, value(i), 1);
 }
 
 static void
@@ -42,6 +42,19 @@ one_value_has_one_handle(void **state)
   assert_null(mr__handles_release(&handles, handle));
   assert_int_equal(handles.count, 0);
   assert_int_equal(share(&handles, 0, 5), 0);
+  mr__handles_destroy(&handles);
+}
+
+/* As a message that names a value several times does at its end. */
+static void
+several_references_at_once(void **state)
+{
+  (void)state;
+  mr__handles handles = {0};
+  mr_handle handle = mr__handles_new(&handles, 5, value(0));
+  assert_int_equal(mr__handles_share(&handles, 5, same, value(0), 3), handle);
+  for (int i = 0; i < 3; i++) assert_null(mr__handles_release(&handles, handle));
+  assert_ptr_equal(mr__handles_release(&handles, handle), value(0));
   mr__handles_destroy(&handles);
 }
 
@@ -139,8 +152,8 @@ int
 main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(one_value_has_one_handle),     cmocka_unit_test(stale_handles_find_nothing),     cmocka_unit_test(an_empty_table_answers),
-      cmocka_unit_test(drain_takes_every_value_once), cmocka_unit_test(random_use_agrees_with_a_model),
+      cmocka_unit_test(one_value_has_one_handle), cmocka_unit_test(several_references_at_once),   cmocka_unit_test(stale_handles_find_nothing),
+      cmocka_unit_test(an_empty_table_answers),   cmocka_unit_test(drain_takes_every_value_once), cmocka_unit_test(random_use_agrees_with_a_model),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

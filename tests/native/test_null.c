@@ -23,11 +23,14 @@ close_one(void **state)
   return nothing_left(state);
 }
 
-/* The functions that take a handle and a message, and those that take a handle alone. */
+/* The functions that take a handle and a message, those that take a handle alone, and those that take neither. */
 typedef mr_status (*with_message)(mr_context, mr_handle, const void *, size_t, const mr_options *, mr_result *);
 typedef mr_status (*without_message)(mr_context, mr_handle, const mr_options *, mr_result *);
-static const with_message with_messages[] = {mr_call, mr_call_method, mr_construct, mr_get, mr_set, mr_delete, mr_has};
-static const without_message without_messages[] = {mr_keys, mr_read};
+static const with_message with_messages[] = {mr_call, mr_call_method, mr_construct, mr_get, mr_set, mr_delete, mr_has, mr_promise_settle};
+static const without_message without_messages[] = {mr_keys, mr_read, mr_await, mr_preview};
+
+typedef mr_status (*of_context)(mr_context, const mr_options *, mr_result *);
+static const of_context of_contexts[] = {mr_globals, mr_promise_new, mr_heap_stats, mr_heap_snapshot, mr_low_memory};
 
 static const uint64_t strangers[] = {0, 1, 2, 0xdeadbeef, UINT32_MAX, UINT64_C(1) << 32 | 0xffff, UINT64_C(1) << 63, UINT64_MAX};
 
@@ -88,7 +91,17 @@ contexts_that_are_none(void **state)
       assert_fails(without_messages[k](id, handle, NULL, &result), MR_BAD_CONTEXT, &result);
     }
     answer(&result);
-    assert_fails(mr_globals(id, NULL, &result), MR_BAD_CONTEXT, &result);
+    for (size_t k = 0; k < COUNT(of_contexts); k++) {
+      answer(&result);
+      assert_fails(of_contexts[k](id, NULL, &result), MR_BAD_CONTEXT, &result);
+    }
+    assert_fails(mr_buffer_new(id, 0, 10, NULL, &result), MR_BAD_CONTEXT, &result);
+    int32_t reached = 7;
+    assert_int_equal(mr_soft_limit(id, 1), MR_BAD_CONTEXT);
+    assert_int_equal(mr_soft_limit_reached(id, &reached), MR_BAD_CONTEXT);
+    assert_int_equal(reached, 0);
+    assert_int_equal(mr_cancel(id, 1), MR_BAD_CONTEXT);
+    mr_store_release(id);
     assert_int_equal(mr_terminate(id), MR_BAD_CONTEXT);
     assert_int_equal(mr_handle_count(id, &count), MR_BAD_CONTEXT);
     assert_int_equal(count, 0);
@@ -132,7 +145,8 @@ no_result(void **state)
     assert_int_equal(mr_eval(context, "int 1", 5, NULL, wrong), MR_BAD_ARGUMENT);
     for (size_t i = 0; i < COUNT(with_messages); i++) assert_int_equal(with_messages[i](context, handle, "int 1", 5, NULL, wrong), MR_BAD_ARGUMENT);
     for (size_t i = 0; i < COUNT(without_messages); i++) assert_int_equal(without_messages[i](context, handle, NULL, wrong), MR_BAD_ARGUMENT);
-    assert_int_equal(mr_globals(context, NULL, wrong), MR_BAD_ARGUMENT);
+    for (size_t i = 0; i < COUNT(of_contexts); i++) assert_int_equal(of_contexts[i](context, NULL, wrong), MR_BAD_ARGUMENT);
+    assert_int_equal(mr_buffer_new(context, 0, 10, NULL, wrong), MR_BAD_ARGUMENT);
   }
   assert_int_equal(handle_count(context), 1); /* nothing was made for nobody */
   mr_result_free(NULL);
@@ -144,6 +158,8 @@ nowhere_to_write(void **state)
   (void)state;
   assert_int_equal(mr_context_new(NULL, NULL), MR_BAD_ARGUMENT);
   assert_int_equal(mr_handle_count(context, NULL), MR_BAD_ARGUMENT);
+  assert_int_equal(mr_soft_limit_reached(context, NULL), MR_BAD_ARGUMENT);
+  assert_int_equal(mr_reply_set(NULL, MR_REPLY_RETURN, "u", 1, NULL, 0), MR_BAD_ARGUMENT);
   mr_release(context, NULL, 5);
   mr_release(context, &handle, 0);
   mr_release(context, NULL, 0);
@@ -161,6 +177,8 @@ options_that_are_not_allowed(void **state)
   options = (mr_options){.struct_size = sizeof options, .encoding = MR_UTF16 + 1};
   assert_all(context, handle, "int 1", 5, &options, MR_BAD_ARGUMENT);
   options.encoding = UINT32_MAX;
+  assert_all(context, handle, "int 1", 5, &options, MR_BAD_ARGUMENT);
+  options = (mr_options){.struct_size = sizeof options, .buffer_count = 1};
   assert_all(context, handle, "int 1", 5, &options, MR_BAD_ARGUMENT);
 }
 
@@ -195,8 +213,8 @@ an_older_client_passes_less(void **state)
   assert_int_equal(mr_eval(context, "int 1", 5, older, &result), MR_OK);
   assert_int_equal(fake_last.options.flags, MR_COPY);
   assert_int_equal(fake_last.options.timeout, 60000 * MS);
-  assert_int_equal(fake_last.options.max_depth, 1000);
-  assert_int_equal(fake_last.options.max_bytes, INT64_C(2) << 30);
+  assert_int_equal(fake_last.options.max_depth, 400);
+  assert_int_equal(fake_last.options.max_bytes, INT64_C(1) << 30);
   assert_null(fake_last.options.filename);
   free(older);
   mr_context_options *first = malloc(2 * sizeof(uint32_t));

@@ -68,6 +68,18 @@ use_handles(worker *mine, mr_context context)
   mr_result_free(&result);
 }
 
+/* A call with a number that others may cancel, and a timer that outlives it. */
+static void
+use_numbers(worker *mine, mr_context context)
+{
+  mr_options options = {.struct_size = sizeof options, .call = 1 + next(mine, 3), .timeout = MS * 20};
+  mr_result result = {.struct_size = sizeof result};
+  static const char script[] = "timer 1 int 1; every 2 near-limit; loop";
+  note(mr_cancel(context, 1 + next(mine, 3)));
+  note(mr_eval(context, script, sizeof script - 1, &options, &result));
+  mr_result_free(&result);
+}
+
 /* Waiting for a context inside of another may close a ring of threads: only a time limit, or a close, opens it. So everything here has a limit, and nothing is
  * closed by a thread that is inside of something. */
 static void
@@ -77,7 +89,9 @@ act(worker *mine)
   mr_context context = atomic_load(&contexts[place]);
   unsigned what = next(mine, 100);
   uint64_t count;
-  if (what < 40) {
+  if (what < 5) {
+    use_numbers(mine, context);
+  } else if (what < 40) {
     note(eval(context, "int 1", MS * (1 + next(mine, 20))));
   } else if (what < 60) {
     use_handles(mine, context);

@@ -58,6 +58,8 @@ nothing_left(void **state)
   assert_int_equal(mr_context_count(), 0);
   assert_int_equal(fake_isolates(), 0);
   assert_int_equal(fake_values(), 0);
+  assert_int_equal(fake_timers(), 0);
+  assert_int_equal(fake_stores(), 0);
   return 0;
 }
 

@@ -21,8 +21,9 @@ from py_mini_racer._exc import (
     MiniRacerBaseException,
     WrongReturnTypeException,
 )
-from py_mini_racer._mini_racer import MiniRacer, StrictMiniRacer
+from py_mini_racer._mini_racer import MiniRacer, StrictMiniRacer, mini_racer
 from py_mini_racer._types import (
+    CancelableJSFunction,
     JSArray,
     JSDate,
     JSError,
@@ -36,8 +37,13 @@ from py_mini_racer._types import (
 )
 from py_mini_racer._version import __version__
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from py_mini_racer._aliases import PyJsFunctionType, PythonJSConvertedTypes
+
 __all__ = [
     "DEFAULT_V8_FLAGS",
+    "CancelableJSFunction",
     "JSArray",
     "JSArrayIndexError",
     "JSClosedException",
@@ -64,8 +70,20 @@ __all__ = [
     "LibNotFoundError",
     "MiniRacer",
     "MiniRacerBaseException",
+    "PyJsFunctionType",
+    "PythonJSConvertedTypes",
     "StrictMiniRacer",
     "WrongReturnTypeException",
     "__version__",
     "init_mini_racer",
+    "mini_racer",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The two aliases for type checkers, made when they are asked for: they need datetime and typing."""
+    if name not in ("PyJsFunctionType", "PythonJSConvertedTypes"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from py_mini_racer import _aliases
+
+    return getattr(_aliases, name)

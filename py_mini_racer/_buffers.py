@@ -1,7 +1,7 @@
 """Memory of JavaScript as memoryviews, and memory of Python on its way to JavaScript. Any thread.
 
-A view of a script's memory exports from a ctypes array at its address. That array holds the store, which keeps the memory alive as long as the view, or what was
-made of it, lives: after a garbage collection, after the script detached the buffer, and after the context is closed.
+A view of a script's memory exports from a ctypes array at its address. That array holds the store, which keeps the memory alive as long as the
+view, or what was made of it, lives: after a garbage collection, after the script detached the buffer, and after the context is closed.
 """
 
 from __future__ import annotations

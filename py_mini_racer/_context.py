@@ -5,11 +5,11 @@ Any thread: the library itself puts the calls into one context in order.
 
 from __future__ import annotations
 
-from ctypes import byref, c_uint64, sizeof, string_at
+from ctypes import byref, c_int32, c_uint64, sizeof, string_at
 from math import isnan
 from operator import index as as_index
 
-from py_mini_racer import _buffers, _dll, _wire
+from py_mini_racer import _buffers, _dll, _host, _wire
 from py_mini_racer._convert import Converters
 from py_mini_racer._exc import (
     JSClosedException,
@@ -17,16 +17,18 @@ from py_mini_racer._exc import (
     JSEvalException,
     JSOOMException,
     JSParseException,
+    JSPromiseError,
     JSTerminatedException,
     JSTimeoutException,
     JSValueError,
 )
-from py_mini_racer._types import JSUndefined
+from py_mini_racer._types import JSError, JSUndefined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from ctypes import Array
+    from logging import Logger
     from typing import Any
 
     from py_mini_racer._objects import JSObjectImpl
@@ -133,12 +135,18 @@ def make_options(
     )
 
 
+def _copy_of(options: _dll.Options | None) -> _dll.Options:
+    return make_options() if options is None else _dll.Options.from_buffer_copy(options)
+
+
 class Context:
     """One isolate with one set of globals."""
 
     def __init__(self, max_memory: int | None = None) -> None:
         library = _dll.library()
-        options = _dll.ContextOptions(struct_size=sizeof(_dll.ContextOptions), max_memory=max_memory or 0)
+        options = _dll.ContextOptions(
+            struct_size=sizeof(_dll.ContextOptions), max_memory=max_memory or 0, call=_host.ON_CALL, event=_host.ON_EVENT
+        )
         number = c_uint64()
         status = library.mr_context_new(byref(options), byref(number))
         if status != _dll.OK:
@@ -151,21 +159,30 @@ class Context:
         self.get = library.mr_get
         self.converters = Converters()
         self._objects: dict[int, Any] = {}  # handle: a weak reference to the Python object
+        self.max_memory: int | None = None  # bytes; of calls that have no limit of their own
+        self.memory_limit_reached = False
+        self.options: _dll.Options | None = None  # of calls that have none of their own
+        self.host = _host.Host(self)
+        self.on_unhandled: Callable[[Exception], object] | None = None
+        self.on_uncaught: Callable[[Exception], object] | None = None
+        _host.add(self._id, self.host)
 
     def close(self) -> None:
         """Ends what runs in it, and frees it. Once is enough; more does nothing."""
         self.library.mr_context_close(self._id)
+        self.host.close()
 
     def on(
         self, name: str, handle: int, message: _wire.Message | None = None, options: _dll.Options | None = None
     ) -> Any:
         """Calls the native function of that name on a value; with the message that it takes, if it takes one."""
         function = getattr(self.library, name)
+        options = options or self.options
         if message is None:
             return self.run(function, handle, options)
         data, buffers = message
         if buffers:
-            options = options or make_options()
+            options = _copy_of(options)
             options.buffers = slices = _buffers.slices(buffers)
             options.buffer_count = len(slices)
         return self.run(function, handle, data, len(data), options)
@@ -190,6 +207,10 @@ class Context:
             return value
         error = self._error(status, result)
         _idle.append(pair)
+        fatal = self.host.fatal
+        if fatal is not None and status == _dll.TERMINATED:
+            self.host.fatal = None
+            raise fatal
         raise error
 
     def eval(self, code: str, options: _dll.Options | None) -> Any:
@@ -198,12 +219,12 @@ class Context:
             data = code.encode()
         except UnicodeEncodeError:  # lone surrogates, which UTF-8 has no bytes for
             data = code.encode("utf-16-le", "surrogatepass")
-            options = options or make_options()
+            options = _copy_of(options)
             options.encoding = _dll.UTF16
         except AttributeError:
             msg = "code is not a string"
             raise JSEvalException(msg) from None
-        return self.run(self._eval, data, len(data), options)
+        return self.run(self._eval, data, len(data), options or self.options)
 
     def value_count(self) -> int:
         """How many handles Python holds."""
@@ -214,6 +235,81 @@ class Context:
     def terminate(self) -> None:
         """Ends the innermost call that runs in the context now, if there is one."""
         self.library.mr_terminate(self._id)
+
+    def cancel(self, call: int) -> None:
+        """Ends the call whose options have this number, if it runs now."""
+        self.library.mr_cancel(self._id, call)
+
+    def collect_garbage(self) -> None:
+        """Makes V8 give back what it can."""
+        self.run(self.library.mr_low_memory, None)
+
+    def limit_memory(self, number: int) -> None:
+        """Sets the heap size in bytes that stops calls which have no limit of their own; 0: none."""
+        self.max_memory = number or None
+        self.memory_limit_reached = False
+        self.options = make_options(max_memory=number) if number else None
+
+    def soft_limit(self, number: int) -> None:
+        """Sets the heap size in bytes above which V8 collects with more zeal; 0: none."""
+        self.library.mr_soft_limit(self._id, number)
+
+    def soft_limit_reached(self) -> bool:
+        """Whether the heap was that large since."""
+        reached = c_int32()
+        self.library.mr_soft_limit_reached(self._id, byref(reached))
+        return bool(reached.value)
+
+    # --- the host's side ---
+
+    def function_id(self, function: Callable[..., Any]) -> tuple[int, str]:
+        """What stands for a Python function in a message."""
+        return self.host.register(function)
+
+    def host_error(self, number: int) -> BaseException | None:
+        """The Python exception that an error in a message stands for; None when it is gone."""
+        return self.host.error(number)
+
+    def as_function(self, function: Callable[..., Any]) -> Any:
+        """The JavaScript function that calls a Python one."""
+        return self.eval("(function (f) { return f; })", None)(function)
+
+    def reply(self, reply: int, outcome: int, answer: _wire.Message) -> None:
+        """Says what a host function returns or throws."""
+        data, buffers = answer
+        slices = _buffers.slices(buffers) if buffers else None
+        self.library.mr_reply_set(reply, outcome, data, len(data), slices, len(slices) if slices else 0)
+
+    def new_promise(self) -> Any:
+        """A pending promise, for `settle`."""
+        return self.run(self.library.mr_promise_new, None)
+
+    def settle(self, promise: JSObjectImpl, *, fulfilled: bool, value: Any) -> None:
+        """Fulfils or rejects it. What waits for it in JavaScript runs before this returns."""
+        try:
+            message = _wire.encode_array((fulfilled, value), self, 1)
+        except Exception as error:  # noqa: BLE001 (what cannot be converted is a reason, too)
+            message = _wire.encode_array((False, JSError(str(error), name=type(error).__name__)), self, 1)
+        self.on("mr_promise_settle", promise._wire_handle, message)
+
+    def stack(self) -> str:
+        """The JavaScript stack of the callback that runs now, without a heading."""
+        text: str = self.eval("new Error().stack", None)
+        return text.partition("\n")[2].partition("\n")[2]
+
+    def unhandled(self, error: Exception) -> None:
+        """A promise was rejected and nobody has taken notice."""
+        if self.on_unhandled is not None:
+            self.on_unhandled(error)
+        else:
+            _logger().error("a JavaScript promise was rejected, and nothing handles that: %s", error)
+
+    def uncaught(self, error: Exception) -> None:
+        """A timer's callback threw, or was stopped."""
+        if self.on_uncaught is not None:
+            self.on_uncaught(error)
+        else:
+            _logger().error("a JavaScript timer's callback failed: %s", error)
 
     # --- objects ---
 
@@ -235,30 +331,53 @@ class Context:
 
     def _error(self, status: int, result: _dll.Result) -> Exception:
         if status == _dll.EXCEPTION:
-            return self._thrown(string_at(result.data, result.size))
-        stopped = _STOPPED.get(status)
-        if stopped:
-            return stopped()
+            return self.thrown(string_at(result.data, result.size))
+        if status in _STOPPED:
+            return self.stopped(status)
         text = self.library.mr_status_text(status).decode()
         if status in _NOT_CONVERTED:
             place = string_at(result.data, result.size) if result.size else b""
             return JSConversionException(f"{_wire.decode(place, self)}: {text}" if place else text)
         return JSValueError(text) if status == _dll.BAD_HANDLE else JSEvalException(text)
 
-    def _thrown(self, data: bytes) -> JSEvalException:
+    def stopped(self, status: int) -> Exception:
+        """The exception of a status without a record."""
+        self.memory_limit_reached |= status == _dll.MEMORY_LIMIT
+        known = _STOPPED.get(status)
+        return known() if known else JSEvalException(self.library.mr_status_text(status).decode())
+
+    def thrown(self, data: bytes) -> JSEvalException | JSPromiseError:
         """The exception of mr_wire.h's record 'X'."""
-        flags, _, fields = _wire.decode_exception(data, self)
-        fields = [None if field is JSUndefined else field for field in fields]
-        text, name, message, filename, line, column, frames, value, _stack, _cause = fields
-        error = (JSParseException if flags & _wire.X_PARSE else JSEvalException)(text)
-        error.name, error.js_message, error.filename = name, message, filename
+        flags, number, fields = _wire.decode_exception(data, self)
+        text, name, message, filename, line, column, frames, value, _stack, cause = fields
+        error: JSEvalException | JSPromiseError
+        if flags & _wire.X_REJECTED:
+            error = JSPromiseError(text)
+        else:
+            error = (JSParseException if flags & _wire.X_PARSE else JSEvalException)(text)
+        error.name, error.js_message, error.filename = _none(name), _none(message), _none(filename)
         error.line, error.column = line or None, column or None
-        error.frames = tuple(
-            (None if function is JSUndefined else function, None if file is JSUndefined else file, row, col)
-            for function, file, row, col in frames
-        )
+        error.frames = tuple((_none(function), _none(file), row, col) for function, file, row, col in frames)
         error.value = value
+        error.has_value = True
+        passed = self.host.error(number)
+        if passed is not None:
+            error.__cause__ = passed
+        elif isinstance(cause, BaseException):
+            error.__cause__ = cause
+        elif cause is not _wire.HOLE_VALUE:
+            error.__cause__ = JSError(str(cause), name="cause", cause=cause)
         return error
+
+
+def _none(field: Any) -> Any:
+    return None if field is JSUndefined else field
+
+
+def _logger() -> Logger:
+    from logging import getLogger
+
+    return getLogger("py_mini_racer")
 
 
 def context_count() -> int:

@@ -24,7 +24,15 @@ class Unconvertible(Exception):
 
 
 class Handle(int):
-    """The id of an object in JavaScript."""
+    """The id of an object in JavaScript, and what keeps it valid."""
+
+    held: object = None
+
+
+def _held(number: int, held: object) -> Handle:
+    made = Handle(number)
+    made.held = held
+    return made
 
 
 class Date(float):
@@ -67,11 +75,11 @@ class Converters:
         if not isinstance(kind, type):
             msg = f"register_type() takes a type, not {kind!r}"
             raise TypeError(msg)
-        if to_js is None and from_js is None:
-            msg = f"register_type({kind.__name__}) needs to_js=, or js_class= and from_js="
-            raise JSValueError(msg)
         if (js_class is None) != (from_js is None):
             msg = f"register_type({kind.__name__}): js_class= and from_js= go together: instances of which class become what"
+            raise JSValueError(msg)
+        if to_js is None and from_js is None:
+            msg = f"register_type({kind.__name__}) needs to_js=, or js_class= and from_js="
             raise JSValueError(msg)
         if kind in _TAKEN or issubclass(kind, JSObject):
             msg = f"register_type(): {kind.__name__} has its place in JavaScript already; derive a type from it and register that one"
@@ -210,7 +218,7 @@ _DONE = {*_TAKEN, Handle, Date, HostFunction, Bytes} - {object}
 def _step(value: Any, context: Context) -> object:
     kind = type(value)
     if isinstance(value, JSObject):
-        return Handle(handle_of(value, context))
+        return _held(handle_of(value, context), value)
     to_js = context.converters.to_js
     if to_js:
         for base in kind.__mro__:
@@ -283,7 +291,7 @@ def _memory(value: Any, view: memoryview, context: Context) -> object:
         return value.item() if hasattr(value, "item") else view[()]
     handle = own_handle(value, view, context)
     if handle:
-        return Handle(handle)
+        return _held(handle, view)
     element = element_of(view)
     if element is None:
         msg = f"{type_name(value)} with elements of format {view.format!r} has no typed array in JavaScript: convert it first"

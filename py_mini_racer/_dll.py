@@ -232,6 +232,11 @@ def _folder() -> str:
     return f"{unpacked}/py_mini_racer" if unpacked else here
 
 
+def library_path() -> str:
+    """Where the native library is, or would be."""
+    return f"{_folder()}/{_LIBRARY}"
+
+
 def open_library(path: str) -> ctypes.CDLL:
     """Loads the library at `path` and binds its functions.
 
@@ -311,7 +316,7 @@ def init_mini_racer(*, flags: Iterable[str] = DEFAULT_V8_FLAGS, ignore_duplicate
             if not ignore_duplicate_init:
                 raise LibAlreadyInitializedError
         else:
-            _library = _library or open_library(f"{_folder()}/{_LIBRARY}")
+            _library = _library or open_library(library_path())
             _start(_library, flags)
             _initialized = True
         assert _library is not None

@@ -50,6 +50,7 @@ class JSEvalException(MiniRacerBaseException):
     column: int | None = None
     frames: tuple[tuple[str | None, str | None, int, int], ...] = ()
     value: Any = None
+    has_value = False  # whether JavaScript threw at all
 
 
 class JSParseException(JSEvalException):
@@ -96,8 +97,18 @@ class JSPromiseError(MiniRacerBaseException):
     """A promise was rejected.
 
     Attributes:
-        reason: what it was rejected with.
+        reason: what it was rejected with, as text: an Error's stack, anything else as `String()` has it.
+        name, js_message, filename, line, column, frames, value: as in `JSEvalException`; `value` is what it was rejected with.
     """
+
+    name: str | None = None
+    js_message: str | None = None
+    filename: str | None = None
+    line: int | None = None
+    column: int | None = None
+    frames: tuple[tuple[str | None, str | None, int, int], ...] = ()
+    value: Any = None
+    has_value = False
 
     def __init__(self, reason: Any) -> None:
         super().__init__(f"JavaScript rejected promise with reason: {reason}\n")

@@ -10,11 +10,15 @@ from py_mini_racer._exc import JSClosedException, JSEvalException, WrongReturnTy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
     from typing import Any, Self
 
-    from py_mini_racer._types import JSMappedObject
+    from py_mini_racer._exc import JSPromiseError
+    from py_mini_racer._aliases import PyJsFunctionType
+    from py_mini_racer._types import JSFunction, JSMappedObject
 
 
 class _JsonModule:
@@ -37,6 +41,12 @@ class MiniRacer:
         ...     ctx.eval("6 * 7")
         42
 
+    Args:
+        context: a context to share with another MiniRacer, which then is the one to close it.
+        unhandled_rejection: called with the `JSPromiseError` of each promise that was rejected and that nothing handles; by default it goes to the logger
+            `py_mini_racer`. On any thread, while JavaScript waits.
+        uncaught_exception: likewise for what a timer's callback throws.
+
     Attributes:
         json_impl: the JSON module that `execute` and `call` use; `json` by default. Set it on a subclass or an instance.
 
@@ -47,10 +57,18 @@ class MiniRacer:
 
     json_impl: Any = _JsonModule()
 
-    def __init__(self, context: Context | None = None) -> None:
+    def __init__(
+        self,
+        context: Context | None = None,
+        *,
+        unhandled_rejection: Callable[[JSPromiseError], object] | None = None,
+        uncaught_exception: Callable[[JSEvalException], object] | None = None,
+    ) -> None:
         self._ctx: Context | None = None
         self._owner = context is None
         self._ctx = Context() if context is None else context
+        self._ctx.on_unhandled = unhandled_rejection
+        self._ctx.on_uncaught = uncaught_exception
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +156,7 @@ class MiniRacer:
             return context.eval(code, None)
         options = make_options(
             timeout_sec=timeout_sec,
-            max_memory=max_memory,
+            max_memory=context.max_memory if max_memory is None else max_memory,
             filename=filename,
             line_offset=line_offset,
             column_offset=column_offset,
@@ -210,6 +228,16 @@ class MiniRacer:
             raise JSClosedException
         return self._ctx
 
+    async def eval_cancelable(self, code: str) -> Any:
+        """Evaluates a script on a thread, without blocking the event loop; cancelled, it stops the script. Raises what `eval` raises.
+
+            await asyncio.wait_for(ctx.eval_cancelable("while (true) {}"), timeout=1)
+        """
+        from py_mini_racer._promises import in_thread
+
+        context = self._open()
+        return await in_thread(context, lambda options: context.eval(code, options))
+
     def execute(
         self,
         expr: str,
@@ -271,6 +299,59 @@ class MiniRacer:
         )
 
 
+    def wrap_py_function(self, func: PyJsFunctionType) -> AbstractAsyncContextManager[JSFunction]:
+        """Makes a coroutine function callable from JavaScript, which gets a promise of what it returns.
+
+            async with ctx.wrap_py_function(fetch) as js_fetch:
+                ctx.globals["fetch"] = js_fetch
+                print(await ctx.eval("fetch('...')"))
+
+        The coroutines run in the event loop in which the context manager is entered; when it is left, those that still run are cancelled. What one raises rejects
+        its promise.
+        """
+        from contextlib import asynccontextmanager
+
+        from py_mini_racer._promises import wrap_py_function
+
+        return asynccontextmanager(wrap_py_function)(self._open(), func)
+
+    def set_hard_memory_limit(self, limit: int) -> None:
+        """Stops each later call with `JSOOMException` when this many bytes of heap are in use after a garbage collection; 0: none."""
+        self._open().limit_memory(limit)
+
+    def set_soft_memory_limit(self, limit: int) -> None:
+        """Makes V8 collect garbage with more zeal when this many bytes of heap are in use after a collection; 0: never."""
+        self._open().soft_limit(limit)
+
+    def was_hard_memory_limit_reached(self) -> bool:
+        """Whether a memory limit stopped a call since `set_hard_memory_limit`."""
+        return self._open().memory_limit_reached
+
+    def was_soft_memory_limit_reached(self) -> bool:
+        """Whether the soft limit was reached since it was set."""
+        return self._open().soft_limit_reached()
+
+    def low_memory_notification(self) -> None:
+        """Makes V8 collect all the garbage that there is."""
+        self._open().collect_garbage()
+
+    def heap_stats(self) -> dict[str, int]:
+        """V8's numbers of the heap, in bytes: used_heap_size, total_heap_size, heap_size_limit, ..."""
+        context = self._open()
+        numbers: dict[str, int] = context.run(context.library.mr_heap_stats, None)
+        return {name: int(number) for name, number in numbers.items()}
+
+    def heap_snapshot(self) -> Any:
+        """A snapshot of the heap as Chromium's developer tools read it, as a dict."""
+        context = self._open()
+        return self.json_impl.loads(context.run(context.library.mr_heap_snapshot, None))
+
+
 StrictMiniRacer = MiniRacer
 
-__all__ = ["MiniRacer", "StrictMiniRacer"]
+
+def mini_racer(event_loop: AbstractEventLoop | None = None) -> MiniRacer:  # noqa: ARG001 (0.14 has it)
+    """A `MiniRacer` for a with statement. Its promises can be awaited in any event loop, so that it does not matter which one is given."""
+    return MiniRacer()
+
+__all__ = ["MiniRacer", "StrictMiniRacer", "mini_racer"]

@@ -11,11 +11,11 @@ from py_mini_racer._context import make_options
 from py_mini_racer._convert import copy_flags
 from py_mini_racer._exc import JSArrayIndexError, JSKeyError
 from py_mini_racer._types import (
+    CancelableJSFunction,
     JSArray,
     JSFunction,
     JSMappedObject,
     JSObject,
-    JSPromise,
     JSSymbol,
     JSUndefined,
     JSUndefinedType,
@@ -37,7 +37,13 @@ def copy_options(
 ) -> Options:
     """The options of a call whose result is to come whole."""
     flags = copy_flags(maps, context.converters)
-    return make_options(flags=flags, max_depth=max_depth, max_bytes=max_bytes, timeout_sec=timeout_sec)
+    return make_options(
+        flags=flags,
+        max_depth=max_depth,
+        max_bytes=max_bytes,
+        timeout_sec=timeout_sec,
+        max_memory=context.max_memory,
+    )
 
 
 class JSObjectImpl(JSObject):
@@ -89,7 +95,7 @@ class JSMappedObjectImpl(JSObjectImpl, JSMappedObject):
     def __getitem__(self, key: Any) -> Any:
         context = self._context
         message, _ = _wire.encode(_wire.property_key(key), context)
-        value = context.run(context.get, self._wire_handle, message, len(message), None)
+        value = context.run(context.get, self._wire_handle, message, len(message), context.options)
         if value is _wire.HOLE_VALUE:
             msg = "No such key found in object"
             raise JSKeyError(msg)
@@ -162,7 +168,7 @@ class JSArrayImpl(JSObjectImpl, JSArray):
         """The element; HOLE_VALUE where there is none."""
         context = self._context
         message, _ = _wire.encode(_wire.property_key(number), context)
-        return context.run(context.get, self._wire_handle, message, len(message), None)
+        return context.run(context.get, self._wire_handle, message, len(message), context.options)
 
     @staticmethod
     def _index(index: Any) -> int:
@@ -195,10 +201,10 @@ class JSFunctionImpl(JSMappedObjectImpl, JSFunction):
         if copy:
             options = copy_options(context, max_depth, max_bytes, maps, timeout_sec)
         elif timeout_sec is not None:
-            options = make_options(timeout_sec=timeout_sec)
+            options = make_options(timeout_sec=timeout_sec, max_memory=context.max_memory)
         if buffers:
             return context.on("mr_call", self._wire_handle, (message, buffers), options)
-        return context.run(context.call, self._wire_handle, message, len(message), options)
+        return context.run(context.call, self._wire_handle, message, len(message), options or context.options)
 
     def new(self, *args: Any, timeout_sec: float | None = None) -> Any:
         """Calls the function as a constructor: see `JSFunction.new`."""
@@ -207,20 +213,30 @@ class JSFunctionImpl(JSMappedObjectImpl, JSFunction):
         return self._context.on("mr_construct", self._wire_handle, message, options)
 
 
+    def cancelable(self) -> CancelableJSFunction:
+        """The function, to be awaited: see `JSFunction.cancelable`."""
+        from py_mini_racer._promises import CancelableJSFunctionImpl
+
+        return CancelableJSFunctionImpl(self)
+
+
 class JSSymbolImpl(JSMappedObjectImpl, JSSymbol):
     """A symbol, which is a key as well."""
-
-
-class JSPromiseImpl(JSObjectImpl, JSPromise):
-    """A promise."""
 
 
 _CLASSES: dict[int, type[JSObjectImpl]] = {
     _wire.ARRAY_KIND: JSArrayImpl,
     _wire.FUNCTION_KIND: JSFunctionImpl,
     _wire.SYMBOL_KIND: JSSymbolImpl,
-    _wire.PROMISE_KIND: JSPromiseImpl,
 }
+
+
+def _class_of(kind: int) -> type[JSObjectImpl]:
+    if kind == _wire.PROMISE_KIND:
+        from py_mini_racer._promises import JSPromiseImpl
+
+        return JSPromiseImpl
+    return _CLASSES.get(kind, JSMappedObjectImpl)
 
 
 def wrap(context: Context, objects: dict[int, Any], kind: int, handle: int) -> JSObjectImpl:
@@ -230,7 +246,7 @@ def wrap(context: Context, objects: dict[int, Any], kind: int, handle: int) -> J
     if alive is not None:
         alive._references += 1
         return alive
-    made = _CLASSES.get(kind, JSMappedObjectImpl)(context, handle)
+    made = _class_of(kind)(context, handle)
 
     def forget(gone: Any) -> None:
         if objects.get(handle) is gone:

@@ -137,29 +137,35 @@ class JSFunction(JSMappedObject):
         raise NotImplementedError
 
 
+    def cancelable(self) -> CancelableJSFunction:
+        """The same function, to be awaited: each call runs on a thread and stops when the task that awaits it is cancelled."""
+        raise NotImplementedError
+
+
+class CancelableJSFunction(JSMappedObject):
+    """A function whose calls are awaited; from `JSFunction.cancelable()`."""
+
+    async def __call__(self, *args: Any, this: JSObject | JSUndefinedType = JSUndefined) -> Any:
+        """Calls the function on a thread. Cancelled, the script is stopped. Raises what calling a function raises."""
+        raise NotImplementedError
+
+
 class JSSymbol(JSMappedObject):
     """A symbol."""
 
 
 class JSPromise(JSObject):
-    """A promise."""
+    """A promise: `get()` it in a thread, or `await` it in any event loop."""
 
+    def get(self, *, timeout: float | None = None) -> Any:
+        """Waits until it is settled, for at most `timeout` seconds, and returns its value.
 
-if TYPE_CHECKING:
-    PythonJSConvertedTypes: TypeAlias = (
-        JSUndefinedType
-        | bool
-        | int
-        | float
-        | str
-        | JSObject
-        | datetime
-        | memoryview
-        | JSPromise
-        | JSFunction
-        | JSMappedObject
-        | JSSymbol
-        | JSArray
-        | None
-    )
-    PyJsFunctionType: TypeAlias = Callable[..., Awaitable[PythonJSConvertedTypes]]
+        Raises:
+            JSPromiseError: it was rejected. JSTimeoutException: it is still pending.
+            RuntimeError: it is pending, and waiting here would keep it so: in a thread that runs an event loop (write `await promise`), or in a callback that
+                JavaScript of the same context waits for.
+        """
+        raise NotImplementedError
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        raise NotImplementedError

@@ -7,6 +7,7 @@ bounded by the library's limit, never by Python's stack.
 
 from __future__ import annotations
 
+from math import copysign
 from struct import Struct, error, pack
 
 from py_mini_racer import _convert
@@ -29,7 +30,7 @@ TYPED_ARRAY, TYPED_ARRAY_OF, HOST_FUNCTION, HOST_ERROR, EXCEPTION = b"VWpYX"
 # mr_wire.h: MR_KIND_*
 OBJECT_KIND, ARRAY_KIND, FUNCTION_KIND, SYMBOL_KIND, PROMISE_KIND = range(5)
 
-X_PARSE = 1
+X_PARSE, X_REJECTED = 1, 2
 
 _HEAD = Struct("<BI")
 _INT = Struct("<Bi")
@@ -40,6 +41,7 @@ _TYPED = Struct("<BBQ")
 _TYPED_OF = Struct("<BBI")
 _FUNCTION = Struct("<BQ")
 _U32 = Struct("<I")
+_U64 = Struct("<Q")
 _I32 = Struct("<i")
 _F64 = Struct("<d")
 _KIND_ID = Struct("<BQ")
@@ -118,7 +120,7 @@ def encode(value: object, context: Context) -> Message:
     if encoder:
         return encoder(value), None
     if isinstance(value, JSObject):
-        return _ID.pack(HANDLE, 0, _convert.handle_of(value, context)), None
+        return _Holding.handles(_ID.pack(HANDLE, 0, _convert.handle_of(value, context)), [value]), None
     return _encode_containers((value,), context, None)
 
 
@@ -190,6 +192,7 @@ def _encode_containers(values: Sequence[object], context: Context, skip: int | N
     ] = []  # the containers by number, and what they were made of: while they live, no other object has their id
     origins: list[object] = []
     buffers: list[memoryview] = []
+    handles: list[object] = []
     stack: list[Frame] = []
     items: Iterator[tuple[Any, Any]] = enumerate(values)
     of_object = False
@@ -238,6 +241,8 @@ def _encode_containers(values: Sequence[object], context: Context, skip: int | N
                     number = numbers.get(id(value))
                     if encoder or number is not None:
                         add(encoder(value) if encoder else pack_head(REFERENCE, number))
+                        if kind is _convert.Handle:
+                            handles.append(value)
                         continue
                     origins.append(origin)
                 # What cannot change may be one object in many places by accident: bytes and the empty tuple are not shared.
@@ -285,7 +290,7 @@ def _encode_containers(values: Sequence[object], context: Context, skip: int | N
                 break
             else:
                 if not stack:
-                    return b"".join(parts), buffers or None
+                    return _Holding.handles(b"".join(parts), handles), buffers or None
                 items, of_object, _ = stack.pop()
     except _convert.Unconvertible as reason:
         raise JSConversionException(f"{_path(stack, key, skip)}: {reason}") from reason.__cause__
@@ -294,6 +299,20 @@ def _encode_containers(values: Sequence[object], context: Context, skip: int | N
     except error:
         msg = f"{_path(stack, key, skip)}: it has more than 2**32 - 1 elements or bytes, which is more than JavaScript can hold"
         raise JSConversionException(msg) from None
+
+
+class _Holding(bytes):
+    """A message that keeps the objects alive whose handles are in it: the container that they came from may be gone before the message arrives."""
+
+    held: Sequence[object]
+
+    @classmethod
+    def handles(cls, message: bytes, held: Sequence[object]) -> bytes:
+        if not held:
+            return message
+        made = cls(message)
+        made.held = held
+        return made
 
 
 _CONTAINERS = {dict, list, tuple, set, frozenset, JSError}
@@ -479,6 +498,8 @@ def _decode_containers(data: bytes, at: int, count: int, context: Context) -> li
                     raise _Malformed
                 block = memory[at + 4 : end]
                 value = block.cast("i" if tag == INT32S else "d").tolist() if block else []
+                if tag == DOUBLES and any(map(float.is_integer, value)):
+                    value = list(map(_number, value))
                 containers.append(value)
                 at = end
             elif tag in _CONSTANTS:
@@ -518,6 +539,11 @@ def _decode_containers(data: bytes, at: int, count: int, context: Context) -> li
             elif tag == DATE:
                 value = date_from(double_at(data, at)[0])
                 at += 8
+            elif tag == HOST_ERROR:
+                number = _U64.unpack_from(data, at)[0]
+                name, at = _text(data, at + 8)
+                text, at = _text(data, at)
+                value = context.host_error(number) or JSError(text, name=name)
             elif tag == BIGINT:
                 negative, number = _SIGN_SIZE.unpack_from(data, at)
                 at += 5 + number
@@ -558,6 +584,13 @@ def _decode_containers(data: bytes, at: int, count: int, context: Context) -> li
 
 _COUNTED = {OBJECT, ARRAY, MAP, SET, INSTANCE}
 _BLOCKS = {INT32S, DOUBLES}
+
+
+def _number(value: float) -> float:
+    """A number among floats: an int where JavaScript has a 32-bit integer, as everywhere else."""
+    if -0x80000000 <= value <= 0x7FFFFFFF and value.is_integer() and (value or copysign(1, value) > 0):
+        return int(value)
+    return value
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:

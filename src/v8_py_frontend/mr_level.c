@@ -137,7 +137,7 @@ mr__run_inside(mr__level *entered, mrv8_request *request, int64_t deadline, mr_r
   request->outermost = entered->outer == NULL;
   if (status == MR_OK) status = mrv8_run(entered->context->isolate, request, result);
   mr_status why = mr__level_pop(entered);
-  return status == MR_TERMINATED && why != MR_OK ? why : status;
+  return status != MR_OK && why != MR_OK ? why : status; /* a call that was to end did not end because of what it says */
 }
 
 /* What holds the path to the place with some failures; with others there is nothing. */

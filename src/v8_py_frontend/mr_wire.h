@@ -29,7 +29,7 @@
  * 'V'  typed array        in    u8 element, u64 n, n bytes: its content
  * 'W'  typed array        in    u8 element, u32 index: its content is mr_options.buffers[index]
  * 'p'  host function      in    u64 id, then the value name: a function that calls the host
- * 'Y'  host error         in    u64 id (0: none), then the values name, message: an Error that remembers the id
+ * 'Y'  host error         both  u64 id (0: none), then the strings name, message: an Error that remembers the id. Out: as the cause of an exception
  * 'X'  exception          out   u8 flags (MR_X_*), u64 id of the host error it is or came from (0: none), then the values: text, name, message, filename, line, column,
  *                               frames (an array of arrays: function, file, line, column), what was thrown, stack, cause (a hole when there is none)
  *

@@ -1,4 +1,5 @@
 /* mrv8_exception.cc: the record of an exception. Everything here may run a script's code (toString, getters) and so may throw or be terminated once more. */
+#include <initializer_list>
 #include <string>
 
 #include "mr_result.h"
@@ -116,6 +117,16 @@ struct Thrown {
   }
 };
 
+mr_status
+WriteHostError(const Run &run, uint64_t id, const Thrown &thrown)
+{
+  if (!mr__result_put_tag(run.result, MR_TAG_HOST_ERROR, &id, sizeof id)) return MR_NO_MEMORY;
+  mr_status status = MR_OK;
+  for (auto part : {thrown.name, thrown.said})
+    if (status == MR_OK) status = WriteFlat(run, part->IsString() ? part : v8::String::Empty(run.isolate).As<v8::Value>());
+  return status;
+}
+
 /* An error's cause: a host error, an error with its own causes, any other value; a hole when there is none, or it cannot be had. */
 mr_status
 WriteCause(const Run &run, v8::Local<v8::Value> value, int depth)
@@ -132,11 +143,10 @@ WriteCause(const Run &run, v8::Local<v8::Value> value, int depth)
   Thrown thrown{cause, {}, {}, {}, {}};
   if (!thrown.Ask(run)) return MR_TERMINATED;
   uint64_t id = HostErrorOf(run, cause);
-  bool ok = id ? mr__result_put_tag(run.result, MR_TAG_HOST_ERROR, &id, sizeof id) : mr__result_put_tag(run.result, MR_TAG_ERROR, nullptr, 0);
-  mr_status status = ok ? WriteFlat(run, thrown.name) : MR_NO_MEMORY;
-  if (status == MR_OK) status = WriteFlat(run, thrown.said);
-  if (id || status != MR_OK) return status;
-  status = WriteFlat(run, thrown.stack);
+  if (id) return WriteHostError(run, id, thrown);
+  mr_status status = WriteTag(run, MR_TAG_ERROR);
+  for (auto part : {thrown.name, thrown.said, thrown.stack})
+    if (status == MR_OK) status = WriteFlat(run, part);
   return status == MR_OK ? WriteCause(run, cause, depth + 1) : status;
 }
 

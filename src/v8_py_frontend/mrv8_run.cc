@@ -383,7 +383,6 @@ RunTasks(const Run &run)
   v8::MicrotaskQueue *microtasks = run.self->microtasks.get();
   do microtasks->PerformCheckpoint(run.isolate);
   while (!ignored.HasTerminated() && mrv8::RunForegroundTask(run.isolate));
-  if (!ignored.HasTerminated()) mrv8::TellHost(run);
   return !ignored.HasTerminated();
 }
 
@@ -395,6 +394,23 @@ TellUncaught(const Run &run, mr_status status)
   return status;
 }
 
+/* Does it, and writes the answer or the exception. */
+mr_status
+Perform(const Run &run)
+{
+  v8::TryCatch caught(run.isolate);
+  Answer answer;
+  mr_status status = Operate(run, &answer);
+  if (run.request->outermost && !caught.HasTerminated() && !RunTasks(run)) return MR_TERMINATED;
+  if (status == MR_OK && !answer.written) status = answer.hole ? mrv8::WriteTag(run, MR_TAG_HOLE) : mrv8::Write(run, answer.value);
+  if (caught.HasTerminated() || run.isolate->IsExecutionTerminating()) return MR_TERMINATED;
+  if (status != MR_EXCEPTION) return status;
+  mr__result_start(run.result);
+  status = mrv8::WriteException(run, caught, answer.flags);
+  if (status == MR_OK) status = MR_EXCEPTION;
+  return run.request->operation == MRV8_TIMER ? TellUncaught(run, status) : status;
+}
+
 }  // namespace
 
 mr_status
@@ -403,15 +419,9 @@ mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
   mrv8::Stay stay(self);
   if (self->terminating.load()) return MR_TERMINATED; /* asked for before v8::Locker came in, which resets V8's own flag */
   Run run{self, self->isolate, stay.context(), request, result};
-  v8::TryCatch caught(run.isolate);
-  Answer answer;
-  mr_status status = Operate(run, &answer);
-  if (request->outermost && !caught.HasTerminated() && !RunTasks(run)) return MR_TERMINATED;
-  if (status == MR_OK && !answer.written) status = answer.hole ? mrv8::WriteTag(run, MR_TAG_HOLE) : mrv8::Write(run, answer.value);
-  if (caught.HasTerminated() || run.isolate->IsExecutionTerminating()) return MR_TERMINATED;
-  if (status != MR_EXCEPTION) return status;
-  mr__result_start(result);
-  status = mrv8::WriteException(run, caught, answer.flags);
-  if (status == MR_OK) status = MR_EXCEPTION;
-  return request->operation == MRV8_TIMER ? TellUncaught(run, status) : status;
+  mr_status status = Perform(run);
+  if (!request->outermost || self->terminating.load()) return status;
+  v8::TryCatch ignored(run.isolate);
+  mrv8::TellHost(run); /* after the answer: a promise that the client now holds is not a forgotten one */
+  return status;
 }

@@ -1,0 +1,210 @@
+"""Promises in Python, and Python's coroutines in JavaScript.
+
+A promise can be waited for by any thread and in any event loop: the library tells its context's Host on whatever thread the promise was settled, and the Host
+hands the news to who waits. asyncio is imported when it is first needed; it takes longer to import than V8 to start.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock, get_ident
+from itertools import count
+from sys import modules
+
+from py_mini_racer import _wire
+from py_mini_racer._context import make_options
+from py_mini_racer._exc import JSTimeoutException
+from py_mini_racer._objects import JSMappedObjectImpl, JSObjectImpl
+from py_mini_racer._types import CancelableJSFunction, JSError, JSPromise, JSUndefined, JSUndefinedType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+    from typing import Any
+
+    from py_mini_racer import _dll
+    from py_mini_racer._context import Context
+    from py_mini_racer._types import JSFunction, JSObject
+
+_calls = count(1)  # numbers for mr_cancel()
+
+
+class JSPromiseImpl(JSObjectImpl, JSPromise):
+    """A promise: `get()` it, or `await` it."""
+
+    def get(self, *, timeout: float | None = None) -> Any:
+        """Waits until the promise is settled and returns its value.
+
+        Args:
+            timeout: seconds to wait at most.
+
+        Raises:
+            JSPromiseError: it was rejected.
+            JSTimeoutException: it is still pending.
+            RuntimeError: it is pending, and this thread is the one that must not wait: it runs an event loop (write `await promise` there), or it is in a callback that
+                JavaScript waits for.
+        """
+        context = self._context
+        news = allocate_lock()
+        news.acquire()
+        answer: list[Any] = []
+
+        def waiter(value: Any, error: BaseException | None) -> None:
+            answer.extend((value, error))
+            news.release()
+
+        options = None if timeout is None else make_options(timeout_sec=timeout)
+        value = _settled_or_wait(self, waiter, options)
+        if value is not _wire.HOLE_VALUE:
+            return value
+        _refuse_to_block(context)
+        if not news.acquire(timeout=-1 if timeout is None else timeout):
+            raise JSTimeoutException
+        value, error = answer
+        if error is not None:
+            raise error
+        return value
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        from asyncio import get_running_loop
+
+        loop = get_running_loop()
+        future: Future[Any] = loop.create_future()
+
+        def waiter(value: Any, error: BaseException | None) -> None:
+            try:
+                loop.call_soon_threadsafe(_settle, future, value, error)
+            except RuntimeError:  # the loop is closed: nobody waits any more
+                return
+
+        value = _settled_or_wait(self, waiter, None)
+        if value is not _wire.HOLE_VALUE:
+            return value
+        return (yield from future)
+
+
+def _settled_or_wait(promise: JSPromiseImpl, waiter: Callable[[Any, BaseException | None], None], options: _dll.Options | None) -> Any:
+    """The value of a settled promise; HOLE_VALUE for a pending one, and then the waiter is going to be called."""
+    context, handle = promise._context, promise._wire_handle
+    context.host.wait(handle, waiter)
+    try:
+        value = context.on("mr_await", handle, None, options)
+    except BaseException:
+        context.host.forget(handle, waiter)
+        raise
+    if value is not _wire.HOLE_VALUE:
+        context.host.forget(handle, waiter)
+    return value
+
+
+def _refuse_to_block(context: Context) -> None:
+    """Waiting here would keep from running what the promise waits for."""
+    if get_ident() in context.host.depth:
+        msg = "the promise is pending, and JavaScript waits for this callback to return: a callback cannot wait for a promise of its own context"
+        raise RuntimeError(msg)
+    asyncio = modules.get("asyncio")
+    if asyncio is not None and asyncio._get_running_loop() is not None:
+        msg = "the promise is pending, and get() would block the event loop that runs here: write `await promise` instead"
+        raise RuntimeError(msg)
+
+
+def _settle(future: Future[Any], value: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
+
+
+async def in_thread(context: Context, function: Callable[[_dll.Options], Any]) -> Any:
+    """Runs `function(options)`, which calls into the context, on a thread; cancelled, it stops what runs there."""
+    from asyncio import CancelledError, get_running_loop, shield, wait
+
+    call = next(_calls)
+    options = make_options(max_memory=context.max_memory)
+    options.call = call
+    started = False
+
+    def work() -> Any:
+        nonlocal started
+        started = True
+        return function(options)
+
+    running = get_running_loop().run_in_executor(None, work)
+    try:
+        return await shield(running)
+    except CancelledError:
+        if not started:
+            running.cancel()
+        while not running.done():
+            context.cancel(call)
+            await wait([running], timeout=0.01)
+        if not running.cancelled():
+            running.exception()  # it was stopped: nobody is going to ask
+        raise
+
+
+class CancelableJSFunctionImpl(JSMappedObjectImpl, CancelableJSFunction):
+    """A function whose calls are awaited, and stop when the task that awaits them is cancelled."""
+
+    def __init__(self, function: JSMappedObjectImpl) -> None:
+        self._function = function  # it owns the handle
+        self._context = function._context
+        self._wire_handle = function._wire_handle
+        self._references = 0
+
+    async def __call__(self, *args: Any, this: JSObject | JSUndefinedType = JSUndefined) -> Any:
+        """Calls the function on a thread. Cancelled, the script is stopped."""
+        context = self._context
+        message = _wire.encode_array((this, *args), context)
+        return await in_thread(context, lambda options: context.on("mr_call", self._wire_handle, message, options))
+
+
+async def wrap_py_function(context: Context, function: Callable[..., Awaitable[Any]]) -> AsyncGenerator[JSFunction, None]:
+    """Yields a JavaScript function that starts the coroutine function in this event loop and returns a promise of what it returns."""
+    from asyncio import Task, get_running_loop
+
+    loop = get_running_loop()
+    tasks: set[Task[None]] = set()
+    closed = False
+
+    def start(*arguments: Any) -> Any:
+        promise = context.new_promise()
+        where = context.stack()
+        loop.call_soon_threadsafe(begin, promise, where, arguments)
+        return promise
+
+    def begin(promise: JSPromiseImpl, where: str, arguments: tuple[Any, ...]) -> None:
+        if closed:
+            return
+        task = loop.create_task(_finish(context, promise, where, function, arguments))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    start.__name__ = getattr(function, "__name__", "wrapped")
+    wrapped: JSFunction = context.as_function(start)
+    try:
+        yield wrapped
+    finally:
+        closed = True
+        for task in list(tasks):
+            task.cancel()
+
+
+async def _finish(
+    context: Context, promise: JSPromiseImpl, where: str, function: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]
+) -> None:
+    """Settles the promise with what the coroutine comes to. `where`: the JavaScript stack of the call."""
+    try:
+        value = await function(*arguments)
+        context.settle(promise, fulfilled=True, value=value)
+    except Exception:  # noqa: BLE001 (it goes on as the promise's reason)
+        from traceback import format_exc
+
+        message = f"Error running Python function:\n{format_exc()}"
+        reason = JSError(message, stack=f"Error: {message}\n{where}")
+        context.settle(promise, fulfilled=False, value=reason)
+
+
+__all__ = ["CancelableJSFunctionImpl", "JSPromiseImpl", "in_thread", "wrap_py_function"]

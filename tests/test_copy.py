@@ -108,10 +108,10 @@ def test_dates(copy):
 
 def test_errors_are_values_with_their_cause(copy):
     error = copy("new TypeError('bad', {cause: new RangeError('far', {cause: {deep: 1}})})")
-    assert isinstance(error, JSError)
+    assert type(error).__name__ == "JSError"
     assert (error.name, error.message) == ("TypeError", "bad")
     assert error.stack.startswith("TypeError: bad\n    at ")
-    assert error.__cause__ is error.cause
+    assert id(error.__cause__) == id(error.cause)
     assert (error.cause.name, error.cause.message, error.cause.cause) == ("RangeError", "far", {"deep": 1})
     assert copy("new Error('x')").cause is JSUndefined
     assert copy("new (class Mine extends Error { name = 'Mine' })('y')").name == "Mine"
@@ -323,7 +323,11 @@ def test_an_endless_chain_of_proxies_ends(ctx):
         ctx.eval(f"{endless} new Proxy({{}}, h)", copy=True)
     wide = "const w = {get a() { return {...w, __proto__: w}; }}; w"
     with pytest.raises((JSConversionException, JSEvalException)):
-        ctx.eval(f"{wide}; ({{get a() {{ return Object.defineProperty({{}}, 'a', Object.getOwnPropertyDescriptor(w, 'a')); }} }})", copy=True, timeout_sec=20)
+        ctx.eval(
+            f"{wide}; ({{get a() {{ return Object.defineProperty({{}}, 'a', Object.getOwnPropertyDescriptor(w, 'a')); }} }})",
+            copy=True,
+            timeout_sec=20,
+        )
 
 
 @pytest.mark.parametrize(
@@ -346,8 +350,13 @@ def test_objects_that_change_while_they_are_copied(copy, code, value):
 
 
 def test_maps_and_sets_that_change_while_they_are_copied(ctx, copy):
-    assert "a" in copy("(() => { const m = new Map(); m.set('a', {get x() { m.clear(); return 1; }}); m.set('b', 2); return m; })()")
-    grown = copy("(() => { const s = new Set(); const f = () => ({get x() { if (s.size < 1e4) s.add('n' + s.size); return 1; }}); return new Map([['a', f()], ['b', s]]); })()")
+    assert "a" in copy(
+        "(() => { const m = new Map(); m.set('a', {get x() { m.clear(); return 1; }}); m.set('b', 2); return m; })()"
+    )
+    grown = copy(
+        "(() => { const s = new Set(); const o = {get x() { if (s.size < 1e4) s.add('n' + s.size); return 1; }};"
+        " return new Map([['a', o], ['b', s]]); })()"
+    )
     assert grown["a"] == {"x": 1}
     assert ctx.eval("1 + 1") == 2
 
@@ -372,7 +381,11 @@ def test_ten_million_elements(ctx):
 
 def test_a_sparse_array_of_the_greatest_length(ctx, copy):
     started = time.monotonic()
-    for code in ("new Array(2 ** 32 - 1)", "{a: [new Array(2 ** 32 - 1)]}", "(() => { const a = []; a[2 ** 32 - 2] = 1; return a; })()"):
+    for code in (
+        "new Array(2 ** 32 - 1)",
+        "{a: [new Array(2 ** 32 - 1)]}",
+        "(() => { const a = []; a[2 ** 32 - 2] = 1; return a; })()",
+    ):
         with pytest.raises(JSConversionException, match=r"^\$.*max_bytes"):
             copy(code)
     assert time.monotonic() - started < 10
@@ -380,7 +393,9 @@ def test_a_sparse_array_of_the_greatest_length(ctx, copy):
 
 
 def test_twenty_thousand_records(copy):
-    made = copy("Array.from({length: 20000}, (_, i) => ({id: i, name: 'user ' + i, score: i / 2, active: i % 2 == 0, tag: null}))")
+    made = copy(
+        "Array.from({length: 20000}, (_, i) => ({id: i, name: 'user ' + i, score: i / 2, active: i % 2 == 0, tag: null}))"
+    )
     assert len(made) == 20_000
     assert made[7] == {"id": 7, "name": "user 7", "score": 3.5, "active": False, "tag": None}
     assert list(made[0]) == list(made[19_999]) == ["id", "name", "score", "active", "tag"]
@@ -401,7 +416,7 @@ class Point:
     def __eq__(self, other):
         return (self.x, self.y) == (other.x, other.y)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
 
 def test_instances_of_a_registered_class(ctx):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from py_mini_racer._context import Context
     from py_mini_racer._dll import Options
 
+_PREVIEW_LENGTH = 200
 _PREVIEW_SEC = 0.2  # what a repr may wait for JavaScript that runs on another thread
 
 
@@ -62,7 +63,8 @@ class JSObjectImpl(JSObject):
             text = self._context.on("mr_preview", self._wire_handle, options=make_options(timeout_sec=_PREVIEW_SEC))
         except Exception as problem:  # noqa: BLE001 (a repr always answers)
             text = f"({problem})"
-        return f"<{type(self).__name__.removesuffix('Impl')} {text}>"
+        short = text if len(text) <= _PREVIEW_LENGTH else f"{text[:_PREVIEW_LENGTH]}..."
+        return f"<{type(self).__name__.removesuffix('Impl')} {short}>"
 
     def copy(
         self,
@@ -211,7 +213,6 @@ class JSFunctionImpl(JSMappedObjectImpl, JSFunction):
         message = _wire.encode_array(args, self._context)
         options = None if timeout_sec is None else make_options(timeout_sec=timeout_sec)
         return self._context.on("mr_construct", self._wire_handle, message, options)
-
 
     def cancelable(self) -> CancelableJSFunction:
         """The function, to be awaited: see `JSFunction.cancelable`."""

@@ -52,6 +52,11 @@ _STOPPED: dict[int, type[JSEvalException]] = {
     _dll.BAD_CONTEXT: JSClosedException,
 }
 
+_RECORDS: dict[int, type[JSEvalException | JSPromiseError]] = {
+    _wire.X_PARSE: JSParseException,
+    _wire.X_REJECTED: JSPromiseError,
+}
+
 _NOT_CONVERTED = (_dll.TOO_DEEP, _dll.TOO_LARGE, _dll.BAD_MESSAGE)
 
 _LONGEST = 2**33  # seconds: 272 years, and fewer nanoseconds than 2**63
@@ -80,7 +85,7 @@ def _offset(name: str, value: object) -> int:
     if not isinstance(value, int):
         msg = f"{name} must be an int, not {type(value).__name__}"
         raise TypeError(msg)
-    if not -_OFFSETS <= value <= _OFFSETS:
+    if not -_OFFSETS < value < _OFFSETS:
         msg = f"{name} must be between -2**30 and 2**30, not {value}"
         raise JSValueError(msg)
     return value
@@ -145,7 +150,10 @@ class Context:
     def __init__(self, max_memory: int | None = None) -> None:
         library = _dll.library()
         options = _dll.ContextOptions(
-            struct_size=sizeof(_dll.ContextOptions), max_memory=max_memory or 0, call=_host.ON_CALL, event=_host.ON_EVENT
+            struct_size=sizeof(_dll.ContextOptions),
+            max_memory=max_memory or 0,
+            call=_host.ON_CALL,
+            event=_host.ON_EVENT,
         )
         number = c_uint64()
         status = library.mr_context_new(byref(options), byref(number))
@@ -163,8 +171,8 @@ class Context:
         self.memory_limit_reached = False
         self.options: _dll.Options | None = None  # of calls that have none of their own
         self.host = _host.Host(self)
-        self.on_unhandled: Callable[[Exception], object] | None = None
-        self.on_uncaught: Callable[[Exception], object] | None = None
+        self.on_unhandled: Callable[[Any], object] | None = None
+        self.on_uncaught: Callable[[Any], object] | None = None
         _host.add(self._id, self.host)
 
     def close(self) -> None:
@@ -231,6 +239,10 @@ class Context:
         count = c_uint64()
         status = self.library.mr_handle_count(self._id, byref(count))
         return count.value if status == _dll.OK else 0
+
+    def v8_is_using_sandbox(self) -> bool:
+        """Whether V8's sandbox is on; mini-racer 0.14 has it here."""
+        return "sandbox" in _dll.features()
 
     def terminate(self) -> None:
         """Ends the innermost call that runs in the context now, if there is one."""
@@ -350,11 +362,7 @@ class Context:
         """The exception of mr_wire.h's record 'X'."""
         flags, number, fields = _wire.decode_exception(data, self)
         text, name, message, filename, line, column, frames, value, _stack, cause = fields
-        error: JSEvalException | JSPromiseError
-        if flags & _wire.X_REJECTED:
-            error = JSPromiseError(text)
-        else:
-            error = (JSParseException if flags & _wire.X_PARSE else JSEvalException)(text)
+        error = _RECORDS.get(flags, JSEvalException)(text)
         error.name, error.js_message, error.filename = _none(name), _none(message), _none(filename)
         error.line, error.column = line or None, column or None
         error.frames = tuple((_none(function), _none(file), row, col) for function, file, row, col in frames)

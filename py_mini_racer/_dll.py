@@ -278,7 +278,7 @@ def _start(library: ctypes.CDLL, flags: Iterable[str]) -> None:
     options = InitOptions(
         ctypes.sizeof(InitOptions),
         0,
-        " ".join(flags).encode(),
+        (flags if isinstance(flags, str) else " ".join(flags)).encode(),
         icu.encode() if blobs else None,
         snapshot.encode() if blobs else None,
     )
@@ -299,7 +299,7 @@ def init_mini_racer(*, flags: Iterable[str] = DEFAULT_V8_FLAGS, ignore_duplicate
     """Starts V8, with flags of your choice. The first `MiniRacer` does it by itself, with `DEFAULT_V8_FLAGS`.
 
     Args:
-        flags: V8's flags, such as `"--max-lazy"`.
+        flags: V8's flags, such as `["--max-lazy"]`; or all of them in one string.
         ignore_duplicate_init: say nothing when V8 runs already.
 
     Returns:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class MiniRacerBaseException(Exception):  # noqa: N818 (the public name)
+class MiniRacerBaseException(Exception):
     """What every exception of this package derives from."""
 
 

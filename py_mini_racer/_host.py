@@ -1,7 +1,7 @@
 """What JavaScript may ask of Python: host functions, errors that came from Python, and promises that Python waits for.
 
-Each context has one Host. The two callbacks below are called by the library on the thread that runs JavaScript and holds the context's lock; they never raise: what
-goes wrong is told to JavaScript, or to the logger `py_mini_racer`.
+Each context has one Host. The two callbacks below are called by the library on the thread that runs JavaScript and holds the context's lock; they never raise:
+what goes wrong is told to JavaScript, or to the logger `py_mini_racer`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import count
 from weakref import ref
 
 from py_mini_racer import _dll, _wire
-from py_mini_racer._exc import JSClosedException, JSEvalException, JSPromiseError
+from py_mini_racer._exc import JSClosedException, JSEvalException, JSPromiseError, JSValueError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +37,12 @@ class Host:
         self._context = ref(context)  # the context owns us
         self._functions: dict[int, Callable[..., Any]] = {}
         self._errors: dict[int, BaseException] = {}
-        self._waiting: dict[int, list[Waiter]] = {}  # by the promise's handle, in the order in which mr_await() was called
-        self.fatal: BaseException | None = None  # a KeyboardInterrupt or the like that a callback raised: it ends the script and goes on
+        self._waiting: dict[
+            int, list[Waiter]
+        ] = {}  # by the promise's handle, in the order in which mr_await() was called
+        self.fatal: BaseException | None = (
+            None  # a KeyboardInterrupt or the like that a callback raised: it ends the script and goes on
+        )
         self.depth: dict[int, int] = {}  # callbacks running, by thread
 
     def register(self, function: Callable[..., Any]) -> tuple[int, str]:
@@ -106,32 +110,41 @@ class Host:
             self._functions.pop(number, None)
             self._errors.pop(number, None)
         elif what in (FULFILLED, REJECTED):
-            self._settled(context, what == FULFILLED, number, message)
+            self._settled(context, what, number, message)
         elif what == UNHANDLED:
             context.unhandled(context.thrown(message))
         elif what == UNCAUGHT:
             context.uncaught(context.thrown(message) if message else context.stopped(_signed(number)))
 
-    def _settled(self, context: Context, fulfilled: bool, handle: int, message: bytes) -> None:
+    def _settled(self, context: Context, what: int, handle: int, message: bytes) -> None:
         waiters = self._waiting.get(handle)
         if not waiters:
             return
         waiter = waiters.pop(0)
         if not waiters:
             self._waiting.pop(handle, None)
+        value: Any = None
+        error: Exception | None = None
         try:
-            value, error = (_wire.decode(message, context), None) if fulfilled else (None, context.thrown(message))
+            if what == FULFILLED:
+                value = _wire.decode(message, context)
+            else:
+                error = context.thrown(message)
         except Exception as problem:  # noqa: BLE001 (who waits shall have it)
-            value, error = None, problem
+            error = problem
         waiter(value, error)
 
     def _thrown(self, error: BaseException, context: Context) -> _wire.Message:
         """What JavaScript catches: what JavaScript itself threw, if that came by, else an Error that stands for the Python exception."""
-        if isinstance(error, (JSEvalException, JSPromiseError)) and error.has_value and not isinstance(error, JSClosedException):
-            try:
+        if (
+            isinstance(error, (JSEvalException, JSPromiseError))
+            and error.has_value
+            and not isinstance(error, JSClosedException)
+        ):
+            from contextlib import suppress
+
+            with suppress(JSValueError):  # of another context: then it is a Python exception like any other
                 return _wire.encode(error.value, context)
-            except Exception:  # noqa: BLE001 (of another context: then it is a Python exception like any other)
-                pass
         if not isinstance(error, Exception):
             self.fatal = error
             context.terminate()
@@ -159,7 +172,7 @@ def _on_event(_data: int, context: int, what: int, number: int, message: int, si
         return
     try:
         host.event(what, number, string_at(message, size) if size else b"")
-    except Exception:  # noqa: BLE001 (there is no caller)
+    except Exception:
         from logging import getLogger
 
         getLogger("py_mini_racer").exception("an event of a JavaScript context could not be handled")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import Self
+
 from py_mini_racer import _dll
 from py_mini_racer._buffers import new_buffer
 from py_mini_racer._context import Context, make_options
@@ -14,11 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Any, TypeVar
 
-    from py_mini_racer._exc import JSPromiseError
     from py_mini_racer._aliases import PyJsFunctionType
+    from py_mini_racer._exc import JSPromiseError
     from py_mini_racer._types import JSFunction, JSMappedObject
+
+    M = TypeVar("M", bound="MiniRacer")
 
 
 class _JsonModule:
@@ -231,7 +235,7 @@ class MiniRacer:
     async def eval_cancelable(self, code: str) -> Any:
         """Evaluates a script on a thread, without blocking the event loop; cancelled, it stops the script. Raises what `eval` raises.
 
-            await asyncio.wait_for(ctx.eval_cancelable("while (true) {}"), timeout=1)
+        await asyncio.wait_for(ctx.eval_cancelable("while (true) {}"), timeout=1)
         """
         from py_mini_racer._promises import in_thread
 
@@ -253,7 +257,7 @@ class MiniRacer:
             WrongReturnTypeException: JSON has nothing for the value (undefined, a function, a symbol).
         """
         if not isinstance(expr, str):
-            msg = "code is not a string"
+            msg = "code is not a string"  # type: ignore[unreachable]
             raise JSEvalException(msg)
         text = self.eval(
             f"JSON.stringify((function(){{return ({expr})}})())",
@@ -298,7 +302,6 @@ class MiniRacer:
             f"{expr}.apply(this, {arguments})", timeout=timeout, timeout_sec=timeout_sec, max_memory=max_memory
         )
 
-
     def wrap_py_function(self, func: PyJsFunctionType) -> AbstractAsyncContextManager[JSFunction]:
         """Makes a coroutine function callable from JavaScript, which gets a promise of what it returns.
 
@@ -306,8 +309,8 @@ class MiniRacer:
                 ctx.globals["fetch"] = js_fetch
                 print(await ctx.eval("fetch('...')"))
 
-        The coroutines run in the event loop in which the context manager is entered; when it is left, those that still run are cancelled. What one raises rejects
-        its promise.
+        The coroutines run in the event loop in which the context manager is entered; when it is left, those that still run are cancelled. What one raises
+        rejects its promise.
         """
         from contextlib import asynccontextmanager
 
@@ -353,5 +356,6 @@ StrictMiniRacer = MiniRacer
 def mini_racer(event_loop: AbstractEventLoop | None = None) -> MiniRacer:  # noqa: ARG001 (0.14 has it)
     """A `MiniRacer` for a with statement. Its promises can be awaited in any event loop, so that it does not matter which one is given."""
     return MiniRacer()
+
 
 __all__ = ["MiniRacer", "StrictMiniRacer", "mini_racer"]

@@ -41,8 +41,8 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
         Raises:
             JSPromiseError: it was rejected.
             JSTimeoutException: it is still pending.
-            RuntimeError: it is pending, and this thread is the one that must not wait: it runs an event loop (write `await promise` there), or it is in a callback that
-                JavaScript waits for.
+            RuntimeError: it is pending, and this thread must not wait: it runs an event loop (write `await promise` there), or is in a callback that JavaScript
+                waits for.
         """
         context = self._context
         news = allocate_lock()
@@ -83,7 +83,9 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
         return (yield from future)
 
 
-def _settled_or_wait(promise: JSPromiseImpl, waiter: Callable[[Any, BaseException | None], None], options: _dll.Options | None) -> Any:
+def _settled_or_wait(
+    promise: JSPromiseImpl, waiter: Callable[[Any, BaseException | None], None], options: _dll.Options | None
+) -> Any:
     """The value of a settled promise; HOLE_VALUE for a pending one, and then the waiter is going to be called."""
     context, handle = promise._context, promise._wire_handle
     context.host.wait(handle, waiter)
@@ -104,7 +106,9 @@ def _refuse_to_block(context: Context) -> None:
         raise RuntimeError(msg)
     asyncio = modules.get("asyncio")
     if asyncio is not None and asyncio._get_running_loop() is not None:
-        msg = "the promise is pending, and get() would block the event loop that runs here: write `await promise` instead"
+        msg = (
+            "the promise is pending, and get() would block the event loop that runs here: write `await promise` instead"
+        )
         raise RuntimeError(msg)
 
 
@@ -161,7 +165,9 @@ class CancelableJSFunctionImpl(JSMappedObjectImpl, CancelableJSFunction):
         return await in_thread(context, lambda options: context.on("mr_call", self._wire_handle, message, options))
 
 
-async def wrap_py_function(context: Context, function: Callable[..., Awaitable[Any]]) -> AsyncGenerator[JSFunction, None]:
+async def wrap_py_function(
+    context: Context, function: Callable[..., Awaitable[Any]]
+) -> AsyncGenerator[JSFunction, None]:
     """Yields a JavaScript function that starts the coroutine function in this event loop and returns a promise of what it returns."""
     from asyncio import Task, get_running_loop
 
@@ -193,7 +199,11 @@ async def wrap_py_function(context: Context, function: Callable[..., Awaitable[A
 
 
 async def _finish(
-    context: Context, promise: JSPromiseImpl, where: str, function: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]
+    context: Context,
+    promise: JSPromiseImpl,
+    where: str,
+    function: Callable[..., Awaitable[Any]],
+    arguments: tuple[Any, ...],
 ) -> None:
     """Settles the promise with what the coroutine comes to. `where`: the JavaScript stack of the call."""
     try:

@@ -6,9 +6,8 @@ from collections.abc import MutableMapping, MutableSequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
-    from datetime import datetime
-    from typing import Any, TypeAlias
+    from collections.abc import Generator
+    from typing import Any
 
 
 class JSUndefinedType:
@@ -135,7 +134,6 @@ class JSFunction(JSMappedObject):
     def new(self, *args: Any, timeout_sec: float | None = None) -> Any:
         """Makes an object with the function as its constructor, as `new` does. Raises what calling it raises."""
         raise NotImplementedError
-
 
     def cancelable(self) -> CancelableJSFunction:
         """The same function, to be awaited: each call runs on a thread and stops when the task that awaits it is cancelled."""

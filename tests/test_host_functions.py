@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_globals(ctx):
 
 
 def test_arguments_are_handles_and_what_returns_is_converted(ctx):
-    seen = []
+    seen: list[Any] = []
     ctx.globals["see"] = seen.append
     assert ctx.eval("see({a: 1})") is None
     assert seen[0]["a"] == 1
@@ -82,21 +83,21 @@ def test_as_the_cause_of_another(ctx):
 
 def test_a_javascript_error_goes_through_python(ctx):
     inner = ctx.eval("() => { throw new RangeError('deep') }")
-    ctx.globals["call"] = lambda: inner()
+    ctx.globals["call"] = lambda: inner()  # noqa: PLW0108 (a Python function, not the JavaScript one itself)
     assert ctx.eval("try { call() } catch (e) { e.name + ': ' + e.message }") == "RangeError: deep"
     assert ctx.eval("const own = {}; globalThis.own = own; globalThis.toss = () => { throw own }; 1") == 1
     toss = ctx.eval("toss")
-    ctx.globals["again"] = lambda: toss()
+    ctx.globals["again"] = lambda: toss()  # noqa: PLW0108 (likewise)
     assert ctx.eval("try { again() } catch (e) { e === own }") is True
 
 
 def test_what_cannot_be_converted_throws_in_javascript(ctx):
-    ctx.globals["odd"] = lambda: object()
+    ctx.globals["odd"] = object
     assert ctx.eval("try { odd() } catch (e) { e.name }") == "JSConversionException"
 
 
 def test_nested_evaluation(ctx):
-    ctx.globals["run"] = lambda code: ctx.eval(code)
+    ctx.globals["run"] = ctx.eval
     assert ctx.eval("run('run(\"1 + 1\") + 1') + 1") == 4
 
 

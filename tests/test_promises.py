@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -156,7 +157,17 @@ def test_rejected_later(ctx):
     assert caught.value.name == "TypeError"
 
 
-@pytest.mark.parametrize("what", ["undefined", "null", "Symbol('s')", "({toString() { throw 1 }})", "new Proxy({}, {get() { throw 1 }})", "Object.create(null)"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "undefined",
+        "null",
+        "Symbol('s')",
+        "({toString() { throw 1 }})",
+        "new Proxy({}, {get() { throw 1 }})",
+        "Object.create(null)",
+    ],
+)
 def test_rejected_with_something_awkward(ctx, what):
     with pytest.raises(JSPromiseError):
         ctx.eval(f"Promise.reject({what})").get()
@@ -170,7 +181,7 @@ def test_unhandled_rejections_are_logged(ctx, caplog):
 
 
 def test_unhandled_rejections_go_to_the_hook(caplog):
-    seen = []
+    seen: list[Any] = []
     with MiniRacer(unhandled_rejection=seen.append) as ctx:
         ctx.eval("Promise.reject(new RangeError('a')); Promise.reject(2); 0")
         ctx.eval("const p = Promise.reject(3); p.catch(() => {}); 0")

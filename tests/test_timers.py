@@ -46,7 +46,9 @@ def test_it_takes_as_long_as_it_says(ctx):
 
 
 def test_clear_timeout(ctx):
-    ctx.eval("var n = 0; const id = setTimeout(() => n++, 20); clearTimeout(id); clearTimeout(id); clearTimeout(); clearTimeout('x')")
+    ctx.eval(
+        "var n = 0; const id = setTimeout(() => n++, 20); clearTimeout(id); clearTimeout(id); clearTimeout(); clearTimeout('x')"
+    )
     time.sleep(0.1)
     assert ctx.eval("n") == 0
 
@@ -60,12 +62,16 @@ def test_interval(ctx):
 
 def test_an_interval_goes_on_after_a_throw(ctx, caplog):
     with caplog.at_level(logging.ERROR, "py_mini_racer"):
-        ctx.eval("var n = 0; const id = setInterval(() => { n++; if (n === 3) clearInterval(id); throw new Error('tick ' + n) }, 5)")
+        ctx.eval(
+            "var n = 0; const id = setInterval(() => { n++; if (n === 3) clearInterval(id); throw new Error('tick ' + n) }, 5)"
+        )
         wait_for(lambda: ctx.eval("n") == 3)
         wait_for(lambda: "tick 3" in caplog.text)
 
 
-@pytest.mark.parametrize("code", ["setTimeout()", "setTimeout('1 + 1')", "setInterval(1, 2)", "queueMicrotask()", "queueMicrotask({})"])
+@pytest.mark.parametrize(
+    "code", ["setTimeout()", "setTimeout('1 + 1')", "setInterval(1, 2)", "queueMicrotask()", "queueMicrotask({})"]
+)
 def test_what_is_no_function(ctx, code):
     with pytest.raises(JSEvalException) as caught:
         ctx.eval(code)

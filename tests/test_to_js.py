@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import collections
+import contextlib
 import dataclasses
 import datetime as dt
 import decimal
@@ -18,8 +19,19 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from py_mini_racer import JSConversionException, JSDate, JSError, JSEvalException, JSUndefined, JSValueError, MiniRacer
+from py_mini_racer import (
+    JSConversionException,
+    JSDate,
+    JSError,
+    JSEvalException,
+    JSUndefined,
+    JSValueError,
+    MiniRacer,
+    _wire,
+)
 
 
 @pytest.fixture
@@ -477,6 +489,63 @@ def test_large_lists(ctx):
     rows = [{"id": n, "name": f"user {n}", "score": n / 2, "active": n % 2 == 0, "tag": None} for n in range(20_000)]
     assert ctx.eval("rows => rows")(rows).copy() == rows
     assert ctx.eval("a => a.length")([None] * 3_000_000) == 3_000_000
+
+
+# --- messages that are none, into the library ---
+
+CONTENT = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(2**60, 2**90)
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.sets(st.integers())
+    | st.just(JSDate(0))
+    | st.builds(JSError, st.text()),
+    lambda inside: st.lists(inside) | st.dictionaries(st.text(), inside),
+    max_leaves=20,
+)
+
+
+@pytest.fixture(scope="module")
+def take():
+    with MiniRacer() as opened:
+        yield opened.eval("(...all) => all.length")
+
+
+def send(take, message):
+    context = take._context
+    with contextlib.suppress(JSConversionException, JSEvalException):
+        context.run(context.call, take._wire_handle, message, len(message), None)
+
+
+@given(st.lists(CONTENT, max_size=4), st.data())
+@settings(max_examples=400, deadline=None)
+def test_a_message_cut_or_changed_harms_nothing(take, value, data):
+    message, buffers = _wire.encode_array([None, *value], take._context)
+    assert not buffers
+    send(take, message[: data.draw(st.integers(0, len(message)))])
+    for _ in range(5):
+        at = data.draw(st.integers(0, len(message) - 1))
+        message = message[:at] + bytes([data.draw(st.integers(0, 255))]) + message[at + 1 :]
+        send(take, message)
+
+
+@given(st.binary(max_size=64))
+@settings(max_examples=600, deadline=None)
+def test_random_bytes_harm_nothing(take, data):
+    send(take, data)
+    send(take, b"a\x02\0\0\0u" + data)
+
+
+@pytest.mark.parametrize("tag", list(b"untfidbsSDhHaIFoOmeERvVWpYXK\0\xff"))
+def test_every_tag_with_the_largest_numbers(take, tag):
+    for rest in (b"", b"\0" * 40, b"\xff" * 40, b"\x7f" * 40, b"\2" + b"\xff" * 39, b"\0" + b"\xff" * 39):
+        send(take, b"a\x02\0\0\0u" + bytes([tag]) + rest)
+        send(take, b"a\x02\0\0\0uo\1\0\0\0" + bytes([tag]) + rest)
+    assert take(1) == 1
 
 
 # --- the registry ---

@@ -41,27 +41,27 @@ extern "C" {
 #define MR_ABI_VERSION 1u
 
 /* name, value, text. Failures are negative; their values are frozen, new ones go to the end. */
-#define MR_STATUSES(X)                                                                                                          \
-  X(MR_OK, 0, "success")                                                                                                        \
-  X(MR_EXCEPTION, 1, "JavaScript threw an exception")                                                                           \
-  X(MR_TIMEOUT, -1, "JavaScript was terminated by timeout")                                                                     \
-  X(MR_MEMORY_LIMIT, -2, "JavaScript memory limit reached")                                                                     \
-  X(MR_TERMINATED, -3, "JavaScript was terminated")                                                                             \
-  X(MR_CLOSED, -4, "the context was closed while JavaScript ran or waited to run")                                              \
-  X(MR_BAD_ARGUMENT, -5, "an argument is NULL, too large, or outside of what is allowed")                                       \
-  X(MR_BAD_CONTEXT, -6, "no open context has this id: it was closed, or it never existed")                                      \
-  X(MR_BAD_HANDLE, -7, "no live handle of this context has this id: it was released, or it is another context's")               \
-  X(MR_BAD_MESSAGE, -8, "the message breaks the wire format")                                                                   \
-  X(MR_NO_MEMORY, -9, "the machine has no memory left for this")                                                                \
-  X(MR_NOT_INITIALIZED, -10, "mr_init() has not been called")                                                                   \
-  X(MR_ALREADY_INITIALIZED, -11, "mr_init() was called before")                                                                 \
-  X(MR_ICU_MISSING, -12, "the ICU data file cannot be read")                                                                    \
-  X(MR_ICU_FOREIGN, -13, "the ICU data file is cut, damaged or not of this build")                                              \
-  X(MR_SNAPSHOT_MISSING, -14, "the V8 snapshot file cannot be read")                                                            \
-  X(MR_SNAPSHOT_FOREIGN, -15, "the V8 snapshot file is cut, damaged or not of this build")                                      \
-  X(MR_NO_SUPPORT, -16, "this build of V8 lacks the feature")                                                                   \
-  X(MR_TOO_DEEP, -17, "the value is nested deeper than max_depth")                                                              \
-  X(MR_TOO_LARGE, -18, "the value is larger than max_bytes, or than V8 or this format can hold")                                \
+#define MR_STATUSES(X)                                                                                            \
+  X(MR_OK, 0, "success")                                                                                          \
+  X(MR_EXCEPTION, 1, "JavaScript threw an exception")                                                             \
+  X(MR_TIMEOUT, -1, "JavaScript was terminated by timeout")                                                       \
+  X(MR_MEMORY_LIMIT, -2, "JavaScript memory limit reached")                                                       \
+  X(MR_TERMINATED, -3, "JavaScript was terminated")                                                               \
+  X(MR_CLOSED, -4, "the context was closed while JavaScript ran or waited to run")                                \
+  X(MR_BAD_ARGUMENT, -5, "an argument is NULL, too large, or outside of what is allowed")                         \
+  X(MR_BAD_CONTEXT, -6, "no open context has this id: it was closed, or it never existed")                        \
+  X(MR_BAD_HANDLE, -7, "no live handle of this context has this id: it was released, or it is another context's") \
+  X(MR_BAD_MESSAGE, -8, "the message breaks the wire format")                                                     \
+  X(MR_NO_MEMORY, -9, "the machine has no memory left for this")                                                  \
+  X(MR_NOT_INITIALIZED, -10, "mr_init() has not been called")                                                     \
+  X(MR_ALREADY_INITIALIZED, -11, "mr_init() was called before")                                                   \
+  X(MR_ICU_MISSING, -12, "the ICU data file cannot be read")                                                      \
+  X(MR_ICU_FOREIGN, -13, "the ICU data file is cut, damaged or not of this build")                                \
+  X(MR_SNAPSHOT_MISSING, -14, "the V8 snapshot file cannot be read")                                              \
+  X(MR_SNAPSHOT_FOREIGN, -15, "the V8 snapshot file is cut, damaged or not of this build")                        \
+  X(MR_NO_SUPPORT, -16, "this build of V8 lacks the feature")                                                     \
+  X(MR_TOO_DEEP, -17, "the value is nested deeper than max_depth")                                                \
+  X(MR_TOO_LARGE, -18, "the value is larger than max_bytes, or than V8 or this format can hold")                  \
   X(MR_DEADLOCK, -19, "this thread would wait for itself: it runs JavaScript of a context that must first come to an end")
 
 typedef enum mr_status {
@@ -109,16 +109,17 @@ typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, ui
 #define MR_EVENT_FULFILLED 2u /* the promise with handle `id`, which mr_await() found pending; the message is its value */
 #define MR_EVENT_REJECTED 3u  /* likewise; the message is an exception */
 #define MR_EVENT_UNHANDLED 4u /* a promise was rejected and nobody has taken notice; the message is an exception; `id` is 0 */
-#define MR_EVENT_UNCAUGHT 5u  /* a timer's callback threw, or was stopped; the message is an exception, or empty; `id` is 0, or the status (as an int64) that stopped it */
+#define MR_EVENT_UNCAUGHT \
+  5u /* a timer's callback threw, or was stopped; the message is an exception, or empty; `id` is 0, or the status (as an int64) that stopped it */
 
 typedef struct mr_context_options {
-  uint32_t struct_size;     /* sizeof(mr_context_options) */
-  uint32_t reserved;        /* 0 */
-  uint64_t max_memory;      /* bytes of JavaScript heap; 0: V8's default for this machine */
-  uint64_t max_stack;       /* bytes of C stack that JavaScript may use on any one thread; 0: 984 KiB, less on threads with small stacks */
-  mr_host_call call;        /* NULL: host functions throw */
-  mr_host_event event;      /* NULL: nobody is told */
-  void *data;               /* what the two are called with */
+  uint32_t struct_size; /* sizeof(mr_context_options) */
+  uint32_t reserved;    /* 0 */
+  uint64_t max_memory;  /* bytes of JavaScript heap; 0: V8's default for this machine */
+  uint64_t max_stack;   /* bytes of C stack that JavaScript may use on any one thread; 0: 984 KiB, less on threads with small stacks */
+  mr_host_call call;    /* NULL: host functions throw */
+  mr_host_event event;  /* NULL: nobody is told */
+  void *data;           /* what the two are called with */
 } mr_context_options;
 
 /* How a string that comes in is encoded. */
@@ -127,9 +128,9 @@ typedef struct mr_context_options {
 #define MR_UTF16 2u  /* two bytes a code unit, little-endian, lone surrogates allowed; lengths still count bytes */
 
 /* Flags of mr_options. */
-#define MR_COPY 1u           /* containers come as a whole ("deep copy"), not as handles */
-#define MR_MAPS_AS_PAIRS 2u  /* with MR_COPY: a Map is written as an array of pairs, a Set as an array */
-#define MR_CLASS_NAMES 4u    /* with MR_COPY: an object that is an instance of a class comes with the class's name */
+#define MR_COPY 1u          /* containers come as a whole ("deep copy"), not as handles */
+#define MR_MAPS_AS_PAIRS 2u /* with MR_COPY: a Map is written as an array of pairs, a Set as an array */
+#define MR_CLASS_NAMES 4u   /* with MR_COPY: an object that is an instance of a class comes with the class's name */
 
 /* Memory of the caller. */
 typedef struct mr_slice {
@@ -139,19 +140,19 @@ typedef struct mr_slice {
 
 /* What may be said of one call. NULL in place of the struct: all defaults. */
 typedef struct mr_options {
-  uint32_t struct_size;   /* sizeof(mr_options) */
-  uint32_t flags;         /* MR_COPY, ... */
-  int64_t timeout;        /* nanoseconds from now, waiting for the context included; 0: none */
-  uint64_t max_memory;    /* bytes of heap for this call; 0: the context's; larger than the context's has no effect */
-  uint64_t max_bytes;     /* MR_COPY: largest answer, with 8 bytes counted for each element; 0: 1 GiB */
-  uint32_t max_depth;     /* deepest nesting of a message, in or out; 0: 400 */
-  uint32_t encoding;      /* mr_eval: of the code: MR_UTF8, MR_LATIN1 or MR_UTF16 */
-  const char *filename;   /* mr_eval: for messages and stack traces, UTF-8, ended by NUL; NULL: "<anonymous>" */
-  int32_t line_offset;    /* mr_eval: added to line numbers */
-  int32_t column_offset;  /* mr_eval: added to the first line's columns */
+  uint32_t struct_size;    /* sizeof(mr_options) */
+  uint32_t flags;          /* MR_COPY, ... */
+  int64_t timeout;         /* nanoseconds from now, waiting for the context included; 0: none */
+  uint64_t max_memory;     /* bytes of heap for this call; 0: the context's; larger than the context's has no effect */
+  uint64_t max_bytes;      /* MR_COPY: largest answer, with 8 bytes counted for each element; 0: 1 GiB */
+  uint32_t max_depth;      /* deepest nesting of a message, in or out; 0: 400 */
+  uint32_t encoding;       /* mr_eval: of the code: MR_UTF8, MR_LATIN1 or MR_UTF16 */
+  const char *filename;    /* mr_eval: for messages and stack traces, UTF-8, ended by NUL; NULL: "<anonymous>" */
+  int32_t line_offset;     /* mr_eval: added to line numbers */
+  int32_t column_offset;   /* mr_eval: added to the first line's columns */
   const mr_slice *buffers; /* what the message's 'W' refer to */
   uint64_t buffer_count;
-  uint64_t call;          /* a number of the caller's own, for mr_cancel(); 0: none */
+  uint64_t call; /* a number of the caller's own, for mr_cancel(); 0: none */
 } mr_options;
 
 /* --- the library --- */

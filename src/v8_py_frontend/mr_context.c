@@ -46,14 +46,14 @@ mr__context_find(mr_context id)
 }
 
 void
-mr__context_unreference(mr__context *gone)
+mr__context_unreference(mr__context *context)
 {
-  if (atomic_fetch_sub_explicit(&gone->references, 1, memory_order_acq_rel) != 1) return;
-  mr__lock_destroy(&gone->lock);
-  pthread_mutex_destroy(&gone->levels_mutex);
-  pthread_mutex_destroy(&gone->release_mutex);
-  free(gone->released);
-  free(gone);
+  if (atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1) return;
+  mr__lock_destroy(&context->lock);
+  pthread_mutex_destroy(&context->levels_mutex);
+  pthread_mutex_destroy(&context->release_mutex);
+  free(context->released);
+  free(context);
 }
 
 /* --- opening and closing --- */
@@ -118,12 +118,12 @@ destroy(mr__context *closed)
 
 /* Gives the lock back. The outermost one to leave a closed context destroys it. */
 void
-mr__context_leave(mr__context *left)
+mr__context_leave(mr__context *context)
 {
-  bool last = left->lock.depth == 1 && atomic_load(&left->closing) && left->isolate;
-  if (last) destroy(left);
-  mr__lock_release(&left->lock);
-  if (last) mr__context_unreference(left); /* the table's */
+  bool last = context->lock.depth == 1 && atomic_load(&context->closing) && context->isolate;
+  if (last) destroy(context);
+  mr__lock_release(&context->lock);
+  if (last) mr__context_unreference(context); /* the table's */
 }
 
 mr_status
@@ -175,23 +175,23 @@ mr_release(mr_context id, const mr_handle *handles, size_t count)
 
 /* With the lock: drops what the client has released since the last entry. */
 void
-mr__context_drain(mr__context *in)
+mr__context_drain(mr__context *context)
 {
-  if (!atomic_load_explicit(&in->has_released, memory_order_relaxed)) return;
-  pthread_mutex_lock(&in->release_mutex);
-  mr_handle *released = in->released;
-  size_t count = in->released_count;
-  in->released = NULL;
-  in->released_count = in->released_capacity = 0;
-  atomic_store(&in->has_released, false);
-  pthread_mutex_unlock(&in->release_mutex);
+  if (!atomic_load_explicit(&context->has_released, memory_order_relaxed)) return;
+  pthread_mutex_lock(&context->release_mutex);
+  mr_handle *released = context->released;
+  size_t count = context->released_count;
+  context->released = NULL;
+  context->released_count = context->released_capacity = 0;
+  atomic_store(&context->has_released, false);
+  pthread_mutex_unlock(&context->release_mutex);
   mrv8_value **gone = (mrv8_value **)released; /* as large, and each value is written after its handle was read */
-  _Static_assert(sizeof(mrv8_value *) <= sizeof(mr_handle), "values replace handles in place");
+  _Static_assert(sizeof(mrv8_value *) <= sizeof(mr_handle), "values replace handles context place");
   size_t values = 0;
   for (size_t i = 0; i < count; i++) {
-    mrv8_value *value = mr__handles_release(&in->handles, released[i]);
+    mrv8_value *value = mr__handles_release(&context->handles, released[i]);
     if (value) gone[values++] = value;
   }
-  mrv8_values_delete(in->isolate, gone, values);
+  mrv8_values_delete(context->isolate, gone, values);
   free(released);
 }

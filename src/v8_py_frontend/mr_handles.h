@@ -14,8 +14,8 @@ typedef struct mr__handles {
   struct mr__handle_slot *slots; /* a handle is the index of its slot, with the slot's generation above it */
   uint32_t *buckets;             /* heads of the chains of equal hash; as many as slots, a power of two */
   uint32_t capacity;
-  uint32_t free;                 /* first free slot, plus 1 */
-  uint64_t count;                /* live ones */
+  uint32_t free;  /* first free slot, plus 1 */
+  uint64_t count; /* live ones */
 } mr__handles;
 
 /* The handle of a value that is held already, with so many references more; 0: there is none. */

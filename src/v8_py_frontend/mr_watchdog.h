@@ -9,7 +9,7 @@
 typedef struct mr__watch {
   struct mr__watch *next, **link; /* the watchdog's */
   int64_t deadline;
-  pthread_t thread; /* that armed it: after a fork, only the child's own are left */
+  pthread_t thread;                         /* that armed it: after a fork, only the child's own are left */
   void (*expired)(struct mr__watch *watch); /* on the watchdog's thread, under its mutex: quick, and nothing that arms or disarms */
 } mr__watch;
 

@@ -43,39 +43,39 @@ typedef struct mrv8_host {
 } mrv8_host;
 
 typedef enum mrv8_operation {
-  MRV8_NOTHING,   /* enter and leave; for what is due on entry */
-  MRV8_EVAL,      /* `in`: the code */
-  MRV8_CALL,      /* `in`: [this, arguments...] */
+  MRV8_NOTHING,     /* enter and leave; for what is due on entry */
+  MRV8_EVAL,        /* `in`: the code */
+  MRV8_CALL,        /* `in`: [this, arguments...] */
   MRV8_CALL_METHOD, /* `in`: [name, arguments...] */
-  MRV8_CONSTRUCT, /* `in`: [arguments...] */
-  MRV8_GET,       /* `in`: the key */
-  MRV8_SET,       /* `in`: [key, value] */
-  MRV8_DELETE,    /* `in`: the key */
-  MRV8_HAS,       /* `in`: the key */
+  MRV8_CONSTRUCT,   /* `in`: [arguments...] */
+  MRV8_GET,         /* `in`: the key */
+  MRV8_SET,         /* `in`: [key, value] */
+  MRV8_DELETE,      /* `in`: the key */
+  MRV8_HAS,         /* `in`: the key */
   MRV8_KEYS,
   MRV8_READ,
   MRV8_GLOBALS,
   MRV8_AWAIT,
   MRV8_PROMISE,
-  MRV8_SETTLE,  /* `in`: [whether it is fulfilled, value] */
-  MRV8_BUFFER,  /* `number`: element, `in_size`: bytes; no `in` */
+  MRV8_SETTLE, /* `in`: [whether it is fulfilled, value] */
+  MRV8_BUFFER, /* `number`: element, `in_size`: bytes; no `in` */
   MRV8_PREVIEW,
   MRV8_HEAP_STATS,
   MRV8_HEAP_SNAPSHOT,
   MRV8_LOW_MEMORY,
-  MRV8_TIMER    /* `timer`; what it throws goes to MR_EVENT_UNCAUGHT */
+  MRV8_TIMER /* `timer`; what it throws goes to MR_EVENT_UNCAUGHT */
 } mrv8_operation;
 
 typedef struct mrv8_request {
   mrv8_operation operation;
-  int outermost;              /* microtasks run at its end */
-  mrv8_value *target;         /* NULL for operations on the context */
-  mr_handle target_handle;    /* its handle; 0 likewise */
+  int outermost;           /* microtasks run at its end */
+  mrv8_value *target;      /* NULL for operations on the context */
+  mr_handle target_handle; /* its handle; 0 likewise */
   mrv8_timer *timer;
   uint32_t number;
-  const void *in;             /* a message, or code */
+  const void *in; /* a message, or code */
   size_t in_size;
-  const mr_options *options;  /* never NULL, complete, defaults filled in */
+  const mr_options *options; /* never NULL, complete, defaults filled in */
 } mrv8_request;
 
 /* V8's version. Before mrv8_initialize(), too. */

@@ -1,4 +1,5 @@
 /* mrv8_exception.cc: the record of an exception. Everything here may run a script's code (toString, getters) and so may throw or be terminated once more. */
+#include <algorithm>
 #include <initializer_list>
 #include <string>
 
@@ -56,10 +57,12 @@ TextOf(const Run &run, v8::Local<v8::Message> message, v8::Local<v8::String> wha
   Append(run, &text, what);
   text += u'\n';
   if (!message.IsEmpty() && message->GetSourceLine(run.context).ToLocal(&line)) {
-    int start = message->GetStartColumn(), end = message->GetEndColumn();
+    v8::ScriptOrigin origin = message->GetScriptOrigin();
+    int before = message->GetLineNumber(run.context).FromMaybe(0) == origin.LineOffset() + 1 ? origin.ColumnOffset() : 0; /* columns that are not in the line */
+    int start = std::clamp(message->GetStartColumn() - before, 0, line->Length()), end = std::clamp(message->GetEndColumn() - before, start, line->Length());
     Append(run, &text, line);
     text += u'\n';
-    if (start > 0) text.append(static_cast<size_t>(start), u' ');
+    text.append(static_cast<size_t>(start), u' ');
     text.append(end > start ? static_cast<size_t>(end - start) : 1, u'^');
     text += u'\n';
   }
@@ -76,7 +79,8 @@ WriteText(const Run &run, const std::u16string &text)
 {
   v8::Local<v8::String> string;
   if (text.size() > static_cast<size_t>(v8::String::kMaxLength)) return MR_TOO_LARGE;
-  if (!v8::String::NewFromTwoByte(run.isolate, reinterpret_cast<const uint16_t *>(text.data()), v8::NewStringType::kNormal, static_cast<int>(text.size())).ToLocal(&string))
+  if (!v8::String::NewFromTwoByte(run.isolate, reinterpret_cast<const uint16_t *>(text.data()), v8::NewStringType::kNormal, static_cast<int>(text.size()))
+           .ToLocal(&string))
     return MR_NO_MEMORY;
   return WriteFlat(run, string);
 }

@@ -112,7 +112,8 @@ uint64_t
 HostErrorOf(const Run &run, v8::Local<v8::Value> value)
 {
   v8::Local<v8::Value> id;
-  if (!value->IsNativeError() || !value.As<v8::Object>()->GetPrivate(run.context, run.self->host_error.Get(run.isolate)).ToLocal(&id) || !id->IsNumber()) return 0;
+  if (!value->IsNativeError() || !value.As<v8::Object>()->GetPrivate(run.context, run.self->host_error.Get(run.isolate)).ToLocal(&id) || !id->IsNumber())
+    return 0;
   return static_cast<uint64_t>(id.As<v8::Number>()->Value());
 }
 
@@ -178,7 +179,11 @@ InstallTimers(mrv8_isolate *self, v8::Local<v8::Context> context)
   static const struct {
     const char *name;
     v8::FunctionCallback callback;
-  } functions[] = {{"setTimeout", SetTimeout}, {"setInterval", SetInterval}, {"clearTimeout", ClearTimer}, {"clearInterval", ClearTimer}, {"queueMicrotask", QueueMicrotask}};
+  } functions[] = {{"setTimeout", SetTimeout},
+                   {"setInterval", SetInterval},
+                   {"clearTimeout", ClearTimer},
+                   {"clearInterval", ClearTimer},
+                   {"queueMicrotask", QueueMicrotask}};
   v8::Context::Scope scope(context);
   for (const auto &each : functions) {
     v8::Local<v8::String> name;

@@ -94,7 +94,8 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
   if (!self) return MR_NO_MEMORY;
   self->host = host;
   self->owner = owner;
-  self->max_stack = options->max_stack ? options->max_stack : kDefaultStack;
+  uint64_t flagged = mrv8::StackSizeOfFlags();
+  self->max_stack = options->max_stack ? options->max_stack : flagged ? flagged : kDefaultStack;
   self->allocator.reset(v8::ArrayBuffer::Allocator::NewDefaultAllocator());
   v8::Isolate::CreateParams params;
   params.array_buffer_allocator_shared = self->allocator;
@@ -108,8 +109,8 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
     mrv8::WatchRejections(self.get());
     mrv8::LimitStack(self.get());
     self->microtasks = v8::MicrotaskQueue::New(isolate, v8::MicrotasksPolicy::kExplicit);
-    v8::Local<v8::Context> context =
-        v8::Context::New(isolate, nullptr, v8::MaybeLocal<v8::ObjectTemplate>(), v8::MaybeLocal<v8::Value>(), v8::DeserializeInternalFieldsCallback(), self->microtasks.get());
+    v8::Local<v8::Context> context = v8::Context::New(isolate, nullptr, v8::MaybeLocal<v8::ObjectTemplate>(), v8::MaybeLocal<v8::Value>(),
+                                                      v8::DeserializeInternalFieldsCallback(), self->microtasks.get());
     if (!context.IsEmpty()) {
       self->context.Reset(isolate, context);
       mrv8::InstallTimers(self.get(), context);

@@ -52,11 +52,11 @@ struct mrv8_isolate {
   std::vector<mrv8::Rejection> rejections;
   v8::Global<v8::Private> host_error; /* the key under which an error keeps the id of the host's */
   v8::Global<v8::Context> context;
-  v8::Global<v8::String> anonymous; /* "<anonymous>", the name of code that has none */
+  v8::Global<v8::String> anonymous;     /* "<anonymous>", the name of code that has none */
   std::atomic<bool> terminating{false}; /* what V8 was told, and what v8::Locker makes it forget */
-  uint64_t max_stack = 0;           /* bytes that JavaScript may use of a thread's stack */
-  uintptr_t entered_at = 0;         /* where on its stack the thread was that the stack limit was last set for */
-  uint64_t entered_by = 0;          /* a number of that thread, never used again */
+  uint64_t max_stack = 0;               /* bytes that JavaScript may use of a thread's stack */
+  uintptr_t entered_at = 0;             /* where on its stack the thread was that the stack limit was last set for */
+  uint64_t entered_by = 0;              /* a number of that thread, never used again */
 };
 
 namespace mrv8 {
@@ -73,6 +73,9 @@ bool StackIsLow();
 /* setTimeout and its kin, and what V8 tells of promises. */
 void InstallTimers(mrv8_isolate *self, v8::Local<v8::Context> context);
 void WatchRejections(mrv8_isolate *self);
+
+/* Bytes that the flag --stack-size asks for; 0: it was not given. */
+uint64_t StackSizeOfFlags();
 
 /* Tells V8 how much of this thread's stack it may use. */
 void LimitStack(mrv8_isolate *self);

@@ -2,6 +2,7 @@
 #include <libplatform/libplatform.h>
 #include <v8.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <thread>
@@ -28,7 +29,25 @@ NewPlatform(const char *flags)
   return v8::platform::NewDefaultPlatform(static_cast<int>(workers), v8::platform::IdleTaskSupport::kDisabled, v8::platform::InProcessStackDumping::kDisabled);
 }
 
+/* --stack-size of the flags, in bytes; 0: it was not given. V8 applies it to the thread that makes an isolate alone, and we set the limit for every thread. */
+uint64_t stack_size;
+
+uint64_t
+StackSize(const char *flags)
+{
+  uint64_t kilobytes = 0;
+  for (const char *at = flags; (at = std::strstr(at, "--stack")); at++)
+    if ((at[7] == '-' || at[7] == '_') && std::strncmp(at + 8, "size=", 5) == 0) kilobytes = std::strtoull(at + 13, nullptr, 10);
+  return kilobytes * 1024;
+}
+
 }  // namespace
+
+uint64_t
+mrv8::StackSizeOfFlags()
+{
+  return stack_size;
+}
 
 const char *
 mrv8_version(void)
@@ -50,7 +69,10 @@ mrv8_feature(const char *name)
 mr_status
 mrv8_initialize(const mr_init_options *options)
 {
-  if (options->flags) v8::V8::SetFlagsFromString(options->flags);
+  if (options->flags) {
+    v8::V8::SetFlagsFromString(options->flags);
+    stack_size = StackSize(options->flags);
+  }
   if (options->icu_path && !v8::V8::InitializeICU(options->icu_path)) return MR_ICU_FOREIGN;
 #ifdef V8_USE_EXTERNAL_STARTUP_DATA
   v8::V8::InitializeExternalStartupDataFromFile(options->snapshot_path);

@@ -9,8 +9,8 @@ namespace mrv8 {
 
 namespace {
 
-constexpr uint32_t kMost = 5;   /* properties or elements */
-constexpr int kLongest = 40;    /* characters of a string */
+constexpr uint32_t kMost = 5; /* properties or elements */
+constexpr int kLongest = 40;  /* characters of a string */
 
 void
 Add(const Run &run, std::u16string *text, v8::Local<v8::String> part)
@@ -52,7 +52,9 @@ AddProperties(const Run &run, std::u16string *text, v8::Local<v8::Object> object
 {
   v8::Local<v8::Array> names;
   auto filter = static_cast<v8::PropertyFilter>(v8::ONLY_ENUMERABLE | v8::SKIP_SYMBOLS);
-  if (!object->GetPropertyNames(run.context, v8::KeyCollectionMode::kOwnOnly, filter, v8::IndexFilter::kIncludeIndices, v8::KeyConversionMode::kConvertToString).ToLocal(&names)) return;
+  if (!object->GetPropertyNames(run.context, v8::KeyCollectionMode::kOwnOnly, filter, v8::IndexFilter::kIncludeIndices, v8::KeyConversionMode::kConvertToString)
+           .ToLocal(&names))
+    return;
   uint32_t count = names->Length();
   bool array = object->IsArray();
   *text += array ? u'[' : u'{';

@@ -51,8 +51,8 @@ bool
 NewListener(const Run &run, bool rejected, v8::Local<v8::Function> *listener)
 {
   v8::Isolate *isolate = run.isolate;
-  v8::Local<v8::Value> parts[] = {v8::BigInt::NewFromUnsigned(isolate, run.request->target_handle), v8::Integer::NewFromUnsigned(isolate, run.request->options->flags),
-                                  v8::Boolean::New(isolate, rejected)};
+  v8::Local<v8::Value> parts[] = {v8::BigInt::NewFromUnsigned(isolate, run.request->target_handle),
+                                  v8::Integer::NewFromUnsigned(isolate, run.request->options->flags), v8::Boolean::New(isolate, rejected)};
   return v8::Function::New(run.context, OnSettled, v8::Array::New(isolate, parts, 3), 1, v8::ConstructorBehavior::kThrow).ToLocal(listener);
 }
 

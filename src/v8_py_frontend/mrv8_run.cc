@@ -192,7 +192,8 @@ WriteKeys(const Run &run, v8::Local<v8::Object> object)
 {
   v8::Local<v8::Array> keys;
   auto filter = static_cast<v8::PropertyFilter>(v8::ONLY_ENUMERABLE | v8::SKIP_SYMBOLS);
-  if (!object->GetPropertyNames(run.context, v8::KeyCollectionMode::kIncludePrototypes, filter, v8::IndexFilter::kIncludeIndices).ToLocal(&keys)) return MR_EXCEPTION;
+  if (!object->GetPropertyNames(run.context, v8::KeyCollectionMode::kIncludePrototypes, filter, v8::IndexFilter::kIncludeIndices).ToLocal(&keys))
+    return MR_EXCEPTION;
   uint32_t count = keys->Length();
   mr_status status = mrv8::WriteHead(run, MR_TAG_ARRAY, count);
   for (uint32_t i = 0; i < count && status == MR_OK; i++) {
@@ -242,12 +243,9 @@ WriteHeapStats(const Run &run)
   const struct {
     const char *name;
     size_t bytes;
-  } rows[] = {{"total_physical_size", heap.total_physical_size()},
-              {"total_heap_size_executable", heap.total_heap_size_executable()},
-              {"total_heap_size", heap.total_heap_size()},
-              {"used_heap_size", heap.used_heap_size()},
-              {"heap_size_limit", heap.heap_size_limit()},
-              {"malloced_memory", heap.malloced_memory()},
+  } rows[] = {{"total_physical_size", heap.total_physical_size()}, {"total_heap_size_executable", heap.total_heap_size_executable()},
+              {"total_heap_size", heap.total_heap_size()},         {"used_heap_size", heap.used_heap_size()},
+              {"heap_size_limit", heap.heap_size_limit()},         {"malloced_memory", heap.malloced_memory()},
               {"external_memory", heap.external_memory()}};
   mr_status status = mrv8::WriteHead(run, MR_TAG_OBJECT, sizeof rows / sizeof *rows);
   for (const auto &row : rows) {
@@ -262,11 +260,7 @@ WriteHeapStats(const Run &run)
 /* The snapshot's JSON as a Latin-1 string's message: it is ASCII. */
 class SnapshotMessage : public v8::OutputStream {
  public:
-  explicit SnapshotMessage(const Run &run)
-      : run_(run)
-  {
-    status_ = mrv8::WriteHead(run, MR_TAG_LATIN1, 0);
-  }
+  explicit SnapshotMessage(const Run &run) : run_(run) { status_ = mrv8::WriteHead(run, MR_TAG_LATIN1, 0); }
   int GetChunkSize() override { return 1 << 20; }
   void EndOfStream() override {}
   WriteResult WriteAsciiChunk(char *data, int size) override

@@ -73,10 +73,7 @@ class Reader {
       : run_(run), at_(static_cast<const uint8_t *>(message)), end_(at_ + size), buffers_(buffers), buffer_count_(buffer_count)
   {
   }
-  explicit Reader(const Run &run)
-      : Reader(run, run.request->in, run.request->in_size, run.request->options->buffers, run.request->options->buffer_count)
-  {
-  }
+  explicit Reader(const Run &run) : Reader(run, run.request->in, run.request->in_size, run.request->options->buffers, run.request->options->buffer_count) {}
 
   /* One value. MR_OK; MR_BAD_MESSAGE, MR_BAD_HANDLE, MR_TOO_DEEP, MR_TOO_LARGE; MR_EXCEPTION when V8 threw. */
   mr_status Read(v8::Local<v8::Value> *value);

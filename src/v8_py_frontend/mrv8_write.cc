@@ -63,7 +63,8 @@ WriteBigInt(const Run &run, v8::Local<v8::BigInt> bigint)
   bigint->ToWordsArray(&negative, &words, magnitude.get());
   auto sign = static_cast<uint8_t>(negative);
   auto size = static_cast<uint32_t>(words) * 8;
-  bool ok = mr__result_put_tag(run.result, MR_TAG_BIGINT, &sign, 1) && mr__result_put(run.result, &size, sizeof size) && mr__result_put(run.result, magnitude.get(), size);
+  bool ok = mr__result_put_tag(run.result, MR_TAG_BIGINT, &sign, 1) && mr__result_put(run.result, &size, sizeof size) &&
+            mr__result_put(run.result, magnitude.get(), size);
   return ok ? MR_OK : MR_NO_MEMORY;
 }
 
@@ -219,10 +220,7 @@ class Numbers {
 /* One walk through a value. */
 class Copy {
  public:
-  explicit Copy(const Run &run)
-      : run_(run), options_(run.request->options), start_(run.result->size)
-  {
-  }
+  explicit Copy(const Run &run) : run_(run), options_(run.request->options), start_(run.result->size) {}
 
   mr_status Write(v8::Local<v8::Value> value)
   {
@@ -405,7 +403,10 @@ class Copy {
   {
     v8::Local<v8::Array> names;
     auto filter = static_cast<v8::PropertyFilter>(v8::ONLY_ENUMERABLE | v8::SKIP_SYMBOLS);
-    if (!object->GetPropertyNames(run_.context, v8::KeyCollectionMode::kOwnOnly, filter, v8::IndexFilter::kIncludeIndices, v8::KeyConversionMode::kConvertToString).ToLocal(&names))
+    if (!object
+             ->GetPropertyNames(run_.context, v8::KeyCollectionMode::kOwnOnly, filter, v8::IndexFilter::kIncludeIndices,
+                                v8::KeyConversionMode::kConvertToString)
+             .ToLocal(&names))
       return MR_EXCEPTION;
     uint32_t count = names->Length();
     mr_status status = Check(count);
@@ -465,8 +466,8 @@ class Copy {
   mr_status WriteError(v8::Local<v8::Object> error)
   {
     v8::Isolate *isolate = run_.isolate;
-    v8::Local<v8::String> names[] = {v8::String::NewFromUtf8Literal(isolate, "name"), v8::String::NewFromUtf8Literal(isolate, "message"), v8::String::NewFromUtf8Literal(isolate, "stack"),
-                                     v8::String::NewFromUtf8Literal(isolate, "cause")};
+    v8::Local<v8::String> names[] = {v8::String::NewFromUtf8Literal(isolate, "name"), v8::String::NewFromUtf8Literal(isolate, "message"),
+                                     v8::String::NewFromUtf8Literal(isolate, "stack"), v8::String::NewFromUtf8Literal(isolate, "cause")};
     mr_status status = WriteTag(run_, MR_TAG_ERROR);
     for (int i = 0; i < 3 && status == MR_OK; i++) {
       v8::Local<v8::Value> value;
@@ -514,7 +515,8 @@ WriteDetail(const Run &run, const std::u16string &text)
 {
   v8::Local<v8::String> string;
   mr__result_start(run.result);
-  if (v8::String::NewFromTwoByte(run.isolate, reinterpret_cast<const uint16_t *>(text.data()), v8::NewStringType::kNormal, static_cast<int>(text.size())).ToLocal(&string))
+  if (v8::String::NewFromTwoByte(run.isolate, reinterpret_cast<const uint16_t *>(text.data()), v8::NewStringType::kNormal, static_cast<int>(text.size()))
+          .ToLocal(&string))
     (void)WriteString(run, string);
 }
 

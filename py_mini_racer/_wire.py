@@ -46,7 +46,7 @@ _I32 = Struct("<i")
 _F64 = Struct("<d")
 _KIND_ID = Struct("<BQ")
 _SIGN_SIZE = Struct("<BI")
-_KEY_TAG = Struct("<BIB")
+_PROPERTY = Struct("<BIBi")
 _VIEW = Struct("<BBQQQQ")
 _X_HEAD = Struct("<BBQ")
 
@@ -361,6 +361,7 @@ def date_from(milliseconds: float) -> object:
         return JSDate(milliseconds)
 
 
+_SIMPLE = {UNDEFINED, NULL, TRUE, FALSE}
 _CONSTANTS: dict[int, Any] = {UNDEFINED: JSUndefined, NULL: None, TRUE: True, FALSE: False, HOLE: HOLE_VALUE}
 
 
@@ -428,22 +429,41 @@ def _decode_containers(data: bytes, at: int, count: int, context: Context) -> li
     roots: list[Any] = []
     use, target, left, key, extra = _ELEMENTS, roots, count, None, None
     value: Any
-    int_at, double_at, number_at, key_at = _I32.unpack_from, _F64.unpack_from, _U32.unpack_from, _KEY_TAG.unpack_from
+    int_at, double_at, number_at = _I32.unpack_from, _F64.unpack_from, _U32.unpack_from
+    property_at, tagged_at = _PROPERTY.unpack_from, _INT.unpack_from
+    padded = data + b"\0\0\0\0"  # so that these two can look beyond a tag that ends the message
     while True:
         if left:
-            left -= 1
             if use == _PROPERTIES:
-                tag, number, after = key_at(data, at)
-                if tag == KEY:
-                    key = keys[number]
-                    at += 6
+                # Most of what there is: properties with scalars, stored here. One look reads key, tag and the four bytes behind them.
+                for left in range(left - 1, -1, -1):  # noqa: B020 (what is left after a break)
+                    kind, number, tag, word = property_at(padded, at)
+                    if kind == KEY:
+                        key = keys[number]
+                        at += 6
+                    else:
+                        key, at = _text(data, at)
+                        keys.append(key)
+                        tag, word = tagged_at(padded, at)
+                        at += 1
+                    if tag == INT32:
+                        target[key] = word
+                        at += 4
+                    elif tag == LATIN1 and word >= 0:
+                        at += 4
+                        target[key] = data[at : at + word].decode("latin-1")
+                        at += word
+                    elif tag == DOUBLE:
+                        target[key] = double_at(data, at)[0]
+                        at += 8
+                    elif tag in _SIMPLE:
+                        target[key] = _CONSTANTS[tag]
+                    else:
+                        break
                 else:
-                    key, at = _text(data, at)
-                    keys.append(key)
-                    after = data[at]
-                    at += 1
-                tag = after
+                    continue
             else:
+                left -= 1
                 tag = data[at]
                 at += 1
             if tag == INT32:

@@ -10,6 +10,8 @@
 
 namespace mrv8 {
 
+constexpr uint32_t kFew = 1024;
+
 mr_status
 Reader::ReadLatin1(v8::NewStringType type, v8::Local<v8::Value> *value)
 {
@@ -98,10 +100,13 @@ Reader::ReadArray(v8::Local<v8::Value> *value)
   if (!TakeCount(&count, 1)) return MR_BAD_MESSAGE;
   size_t number = containers_.size();
   containers_.push_back({v8::Local<v8::Value>(), count});
-  std::vector<v8::Local<v8::Value>> elements(count);
+  std::vector<v8::Local<v8::Value>> elements; /* grows as they come: what is only claimed takes no memory */
+  elements.reserve(count < kFew ? count : kFew);
   for (uint32_t i = 0; i < count; i++) {
-    mr_status status = Read(&elements[i]);
+    v8::Local<v8::Value> element;
+    mr_status status = Read(&element);
     if (status != MR_OK) return status;
+    elements.push_back(element);
   }
   v8::Local<v8::Value> &made = containers_[number].value;
   if (made.IsEmpty()) {

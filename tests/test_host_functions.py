@@ -264,3 +264,29 @@ def test_cancelable():
             assert await ctx.eval("(a) => a * 2").cancelable()(21) == 42
 
     asyncio.run(main())
+
+
+def test_two_callbacks_close_each_others_context():
+    import threading
+
+    for _ in range(20):
+        first, second = MiniRacer(), MiniRacer()
+        together = threading.Barrier(2)
+
+        def close(other, together=together):
+            together.wait()
+            other.close()
+
+        first.globals["close"] = lambda other=second: close(other)
+        second.globals["close"] = lambda other=first: close(other)
+
+        def run(context):
+            with pytest.raises(JSEvalException):
+                context.eval("close(); while (true) {}")
+
+        threads = [threading.Thread(target=run, args=(context,), daemon=True) for context in (first, second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert not any(thread.is_alive() for thread in threads)

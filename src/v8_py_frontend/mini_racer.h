@@ -73,7 +73,7 @@ typedef enum mr_status {
 typedef uint64_t mr_context; /* id of a context */
 typedef uint64_t mr_handle;  /* id of a JavaScript value that the client keeps alive */
 
-/* The answer of a call: one message of the wire format. Start with all bytes 0 and struct_size set; use it for as many calls as you like, one at a time:
+/* The answer of a call: one message of the wire format. Start with all bytes 0 and struct_size set; use it for as many calls as you like, one at a time, where it is (do not copy or move it):
  * each gives the memory of the one before back. mr_result_free() when it is no longer needed. Between calls the client only reads. */
 typedef struct mr_result {
   uint32_t struct_size;    /* sizeof(mr_result) */
@@ -125,7 +125,7 @@ typedef struct mr_context_options {
 /* How a string that comes in is encoded. */
 #define MR_UTF8 0u   /* bytes that are not UTF-8 become U+FFFD */
 #define MR_LATIN1 1u /* one byte a character */
-#define MR_UTF16 2u  /* two bytes a code unit, little-endian, lone surrogates allowed; lengths still count bytes */
+#define MR_UTF16 2u  /* two bytes a code unit, little-endian, lone surrogates allowed; lengths still count bytes, an odd one is MR_BAD_ARGUMENT */
 
 /* Flags of mr_options. */
 #define MR_COPY 1u          /* containers come as a whole ("deep copy"), not as handles */
@@ -187,8 +187,8 @@ MR_API void mr_result_free(mr_result *result);
 /* Opens a context; its id goes to *context. options may be NULL. Errors: MR_NO_MEMORY. */
 MR_API mr_status mr_context_new(const mr_context_options *options, mr_context *context);
 
-/* Closes a context: ends what runs in it (those calls return MR_CLOSED), waits for that, frees everything. From a callback of the context it returns at
- * once, and the context goes when its outermost call returns. An id that is not open: MR_OK, nothing happens.
+/* Closes a context: ends what runs in it (those calls return MR_CLOSED), waits for that, frees everything. From within a callback, of this context or another, it
+ * does not wait: the context goes when its outermost call returns. An id that is not open: MR_OK, nothing happens.
  * Threads: any. Frees: the context, its handles. */
 MR_API mr_status mr_context_close(mr_context context);
 

@@ -120,10 +120,15 @@ destroy(mr__context *closed)
 void
 mr__context_leave(mr__context *context)
 {
-  bool last = context->lock.depth == 1 && atomic_load(&context->closing) && context->isolate;
-  if (last) destroy(context);
-  mr__lock_release(&context->lock);
-  if (last) mr__context_unreference(context); /* the table's */
+  bool outermost = context->lock.depth == 1, gone;
+  do {
+    bool last = outermost && atomic_load(&context->closing) && context->isolate;
+    if (last) destroy(context);
+    gone = !context->isolate;
+    mr__lock_release(&context->lock);
+    if (last) mr__context_unreference(context); /* the table's */
+    atomic_thread_fence(memory_order_seq_cst);  /* a close that did not wait either finds the lock free or is seen here */
+  } while (outermost && !gone && atomic_load(&context->closing) && mr__lock_try(&context->lock));
 }
 
 mr_status
@@ -139,10 +144,12 @@ mr_context_close(mr_context id)
   atomic_store(&closed->closing, true);
   mr__levels_stop(closed, NULL, MR_CLOSED);
   pthread_mutex_unlock(&closed->levels_mutex);
-  if (!mr__lock_is_mine(&closed->lock)) { /* else its outermost call, on this thread, will find `closing` */
-    mr__lock_acquire_last(&closed->lock);
-    mr__context_leave(closed);
-  }
+  /* Who runs JavaScript must not wait for another context: that one's thread may be closing ours. Whoever leaves last finds `closing`. */
+  atomic_thread_fence(memory_order_seq_cst);
+  bool taken = !mr__level_is_inside();
+  if (taken) mr__lock_acquire_last(&closed->lock);
+  else taken = !mr__lock_is_mine(&closed->lock) && mr__lock_try(&closed->lock);
+  if (taken) mr__context_leave(closed);
   mr__context_unreference(closed);
   return MR_OK;
 }

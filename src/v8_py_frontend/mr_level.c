@@ -130,12 +130,22 @@ complete(const mr_options *given, mr_options *full)
   return MR_OK;
 }
 
+static _Thread_local unsigned levels_of_this_thread;
+
+bool
+mr__level_is_inside(void)
+{
+  return levels_of_this_thread != 0;
+}
+
 mr_status
 mr__run_inside(mr__level *entered, mrv8_request *request, int64_t deadline, mr_result *result)
 {
   mr_status status = mr__level_push(entered, deadline);
   request->outermost = entered->outer == NULL;
+  levels_of_this_thread++;
   if (status == MR_OK) status = mrv8_run(entered->context->isolate, request, result);
+  levels_of_this_thread--;
   mr_status why = mr__level_pop(entered);
   return status != MR_OK && why != MR_OK ? why : status; /* a call that was to end did not end because of what it says */
 }

@@ -34,6 +34,9 @@ mr_status mr__run(mr_context id, mr_handle target, mrv8_request *request, const 
 /* The same for who has the lock already, and whose level it is. The request's options are complete. */
 mr_status mr__run_inside(mr__level *entered, mrv8_request *request, int64_t deadline, mr_result *result);
 
+/* Whether this thread runs JavaScript, in any context: it is then in a host function's callback. */
+bool mr__level_is_inside(void);
+
 /* The defaults of a call. */
 extern const mr_options mr__default_options;
 

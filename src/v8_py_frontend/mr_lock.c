@@ -107,6 +107,15 @@ wait_for(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
   return status;
 }
 
+bool
+mr__lock_try(mr__lock *lock)
+{
+  int expected = FREE;
+  if (!atomic_compare_exchange_strong_explicit(&lock->state, &expected, HELD, memory_order_acquire, memory_order_relaxed)) return false;
+  own(lock);
+  return true;
+}
+
 mr_status
 mr__lock_acquire(mr__lock *lock, int64_t deadline)
 {
@@ -114,11 +123,7 @@ mr__lock_acquire(mr__lock *lock, int64_t deadline)
     lock->depth++;
     return MR_OK;
   }
-  int expected = FREE;
-  if (atomic_compare_exchange_strong_explicit(&lock->state, &expected, HELD, memory_order_acquire, memory_order_relaxed)) {
-    own(lock);
-    return MR_OK;
-  }
+  if (mr__lock_try(lock)) return MR_OK;
   return wait_for(lock, deadline, false);
 }
 

@@ -27,6 +27,9 @@ void mr__lock_destroy(mr__lock *lock);
 mr_status mr__lock_acquire(mr__lock *lock, int64_t deadline);
 void mr__lock_release(mr__lock *lock);
 
+/* Takes the lock if it is free, also when it is cancelled. */
+bool mr__lock_try(mr__lock *lock);
+
 /* Whether this thread holds it. */
 bool mr__lock_is_mine(mr__lock *lock);
 

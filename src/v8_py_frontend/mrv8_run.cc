@@ -47,6 +47,7 @@ MakeString(const Run &run, const void *text, size_t size, uint32_t encoding, v8:
   v8::Isolate *isolate = run.isolate;
   const auto *bytes = static_cast<const uint8_t *>(text);
   constexpr auto normal = v8::NewStringType::kNormal;
+  if (encoding == MR_UTF16 && size % 2) return MR_BAD_ARGUMENT;
   size_t length = encoding == MR_UTF16 ? size / 2 : size;
   if (length > static_cast<size_t>(v8::String::kMaxLength)) return MR_TOO_LARGE;
   auto count = static_cast<int>(length);

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing_extensions import Self
-
 from py_mini_racer import _dll
 from py_mini_racer._buffers import new_buffer
 from py_mini_racer._context import Context, make_options
@@ -17,6 +15,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
     from typing import Any, TypeVar
+
+    from typing_extensions import Self
 
     from py_mini_racer._aliases import PyJsFunctionType
     from py_mini_racer._exc import JSPromiseError

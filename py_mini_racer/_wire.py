@@ -436,7 +436,7 @@ def _decode_containers(data: bytes, at: int, count: int, context: Context) -> li
         if left:
             if use == _PROPERTIES:
                 # Most of what there is: properties with scalars, stored here. One look reads key, tag and the four bytes behind them.
-                for left in range(left - 1, -1, -1):  # noqa: B020 (what is left after a break)
+                for left in range(left - 1, -1, -1):  # noqa: B007, B020 (it is what is left after a break)
                     kind, number, tag, word = property_at(padded, at)
                     if kind == KEY:
                         key = keys[number]

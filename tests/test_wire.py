@@ -36,7 +36,7 @@ class Context(_context.Context):
         return FakeHandle(kind, number)
 
     def view(self, *buffer):
-        return memoryview(bytearray(buffer[4]))
+        return memoryview(bytearray(buffer[4] % 1000))
 
     def function_id(self, function):
         return id(function) % 2**64, function.__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctypes import c_uint64
+from itertools import count
 from operator import index as as_index
 from weakref import ref
 
@@ -48,12 +49,11 @@ def copy_options(
 
 
 class JSObjectImpl(JSObject):
-    """A handle with its context. Dropped, it gives its references back."""
+    """A handle with its context. `wrap` makes them, and gives their references back."""
 
     def __init__(self, context: Context, handle: int) -> None:
         self._context = context
         self._wire_handle = handle
-        self._references = 1
 
     def __hash__(self) -> int:
         return hash(self._wire_handle)
@@ -83,10 +83,6 @@ class JSObjectImpl(JSObject):
         message = _wire.encode_array((name, *args), self._context, 1)
         options = None if timeout_sec is None else make_options(timeout_sec=timeout_sec)
         return self._context.on("mr_call_method", self._wire_handle, message, options)
-
-    def __del__(self) -> None:
-        count = self._references
-        self._context.release((c_uint64 * count)(*[self._wire_handle] * count))
 
 
 class JSMappedObjectImpl(JSObjectImpl, JSMappedObject):
@@ -240,18 +236,41 @@ def _class_of(kind: int) -> type[JSObjectImpl]:
     return _CLASSES.get(kind, JSMappedObjectImpl)
 
 
+class _Tie(ref):  # type: ignore[type-arg]
+    """A weak reference to the Python object of a handle. When that is gone, for good, the references of the handle are given back. A `__del__` would do it
+    while another thread can still bring the object back through the weak reference.
+    """
+
+    __slots__ = ("context", "handle", "references")
+    context: Context
+    handle: int
+    references: Iterator[int]
+
+
+def _gone(tie: _Tie) -> None:
+    objects, handle = tie.context._objects, tie.handle
+    if objects.get(handle) is tie:
+        objects.pop(handle, None)
+    number = next(tie.references)
+    tie.context.release((c_uint64 * number)(*[handle] * number))
+
+
 def wrap(context: Context, objects: dict[int, Any], kind: int, handle: int) -> JSObjectImpl:
     """The object of a handle that has come with one more reference: the one that is alive, else a new one."""
-    known = objects.get(handle)
+    known: Any = objects.get(handle)
     alive: JSObjectImpl | None = known() if known else None
-    if alive is not None:
-        alive._references += 1
-        return alive
-    made = _class_of(kind)(context, handle)
-
-    def forget(gone: Any) -> None:
-        if objects.get(handle) is gone:
-            del objects[handle]
-
-    objects[handle] = ref(made, forget)
-    return made
+    if alive is None:
+        made = _class_of(kind)(context, handle)
+        tie = _Tie(made, _gone)
+        tie.context, tie.handle = context, handle
+        tie.references = count(1)  # its next() is one step, whatever other threads do
+        known = objects.setdefault(handle, tie)
+        if known is tie:
+            return made
+        alive = known()
+        if alive is None:  # it goes at this moment, on another thread
+            objects[handle] = tie
+            return made
+        del tie  # before `made`, whose end is then nobody's business: another thread was faster
+    next(known.references)
+    return alive

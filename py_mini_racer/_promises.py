@@ -156,7 +156,6 @@ class CancelableJSFunctionImpl(JSMappedObjectImpl, CancelableJSFunction):
         self._function = function  # it owns the handle
         self._context = function._context
         self._wire_handle = function._wire_handle
-        self._references = 0
 
     async def __call__(self, *args: Any, this: JSObject | JSUndefinedType = JSUndefined) -> Any:
         """Calls the function on a thread. Cancelled, the script is stopped."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import gc
+import sys
 import threading
 from typing import Any
 
@@ -162,6 +163,31 @@ def test_identity_from_many_threads(ctx):
     for thread in threads:
         thread.join()
     assert others == []
+
+
+def test_handles_that_come_and_go_on_many_threads(ctx):
+    """Each reference that has come is given back once, and none too early."""
+    ctx.eval("globalThis.o = {x: 1}")
+    wrong = []
+
+    def look():
+        try:
+            for _ in range(1500):
+                assert ctx.eval("o")["x"] == 1
+        except Exception as error:
+            wrong.append(repr(error))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=look) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert wrong == []
 
 
 # --- arrays ---

@@ -278,6 +278,11 @@ class Context:
         """What stands for a Python function in a message."""
         return self.host.register(function)
 
+    def forget_functions(self, numbers: list[int]) -> None:
+        """These have not been handed to JavaScript after all: their message could not be made."""
+        for number in numbers:
+            self.host.event(_host.RELEASED, number, b"")
+
     def host_error(self, number: int) -> BaseException | None:
         """The Python exception that an error in a message stands for; None when it is gone."""
         return self.host.error(number)

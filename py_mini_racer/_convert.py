@@ -196,7 +196,7 @@ def error_fields(value: JSError) -> list[tuple[str, object]]:
     return [("name", value.name), ("message", value.message), ("stack", stack), ("cause", cause)]
 
 
-def simplify(value: Any, context: Context) -> object:
+def simplify(value: Any, context: Context) -> Any:
     """Something plain in place of a value that is not: a scalar, list, tuple, dict, set, frozenset, or one of the types above.
 
     Raises:

@@ -183,6 +183,15 @@ if TYPE_CHECKING:
 
 def _encode_containers(values: Sequence[object], context: Context, skip: int | None) -> Message:
     """The message of the array `values`; of its one element when `skip` is None."""
+    functions: list[int] = []
+    try:
+        return _write_containers(values, context, skip, functions)
+    except BaseException:
+        context.forget_functions(functions)
+        raise
+
+
+def _write_containers(values: Sequence[object], context: Context, skip: int | None, functions: list[int]) -> Message:
     parts: list[bytes] = []
     add = parts.append
     keys: dict[Any, bytes] = {}  # a key that has been written: the way to say it again
@@ -243,6 +252,8 @@ def _encode_containers(values: Sequence[object], context: Context, skip: int | N
                         add(encoder(value) if encoder else pack_head(REFERENCE, number))
                         if kind is _convert.Handle:
                             handles.append(value)
+                        elif kind is _convert.HostFunction:
+                            functions.append(value[0])
                         continue
                     origins.append(origin)
                 # What cannot change may be one object in many places by accident: bytes and the empty tuple are not shared.

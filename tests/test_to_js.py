@@ -279,6 +279,19 @@ def test_functions(ctx):
     assert ctx.eval("f => f()")([1].copy).copy() == [1]
 
 
+def test_functions_of_a_value_that_cannot_go_are_let_go(ctx):
+    take = ctx.eval("x => x")
+
+    def function():
+        return 1
+
+    count = sys.getrefcount(function)
+    for _ in range(10):
+        with pytest.raises(JSConversionException):
+            take([function, {"f": function}, Opaque()])
+    assert sys.getrefcount(function) == count
+
+
 # --- what cannot go ---
 
 

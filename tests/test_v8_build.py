@@ -69,6 +69,18 @@ VERSION_H = """\
 """
 
 
+# As `v8_build.py` applies them to a tree with a toolchain of its own.
+PATCHES = v8_build.patch_files(v8_build.PATCHES, "bundled")
+
+
+def before(patch: str) -> tuple[str, str]:
+    """The file that a patch changes, and the lines that it expects there."""
+    lines = patch.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("--- a/"))
+    expected = [line[1:] for line in lines[start + 2 :] if line[:1] in (" ", "-")]
+    return lines[start].removeprefix("--- a/"), "\n".join(expected) + "\n"
+
+
 def make_checkout(root: Path, seconds: float = 0.0) -> Path:
     for path in (HELPERS / "gn_system").rglob("*"):
         if path.is_file():
@@ -76,10 +88,11 @@ def make_checkout(root: Path, seconds: float = 0.0) -> Path:
     texts = {"BUILD.gn": ROOT_GN, "slow.py": SLOW_PY, "include/v8-version.h": VERSION_H, "LICENSE": "BSD\n"}
     texts.update({f"steps/{i}": str(seconds) for i in (*range(STEPS), "blob")})
     texts["third_party/llvm-build/README"] = "its own compiler\n"
-    # What the patch for upstream's own toolchain changes.
-    patch = (HELPERS / "patches/bundled/00-tls-in-shared-library.patch").read_text()
-    context = [line[1:] for line in patch.splitlines() if line[:1] in (" ", "-") and not line.startswith("---")]
-    texts["BUILD.gn"] += "if (false) {\n  if (false) {\n    defines = []\n" + "\n".join(context) + "\n}\n"
+    for patch in PATCHES:  # what our patches change
+        name, changed = before(patch.read_text())
+        if name == "BUILD.gn":
+            changed = "if (false) {\n  if (false) {\n    defines = []\n" + changed + "}\n"
+        texts[name] = texts.get(name, "") + changed
     for name, text in texts.items():
         native.write_if_changed(root / name, text.encode())
     return root
@@ -112,7 +125,7 @@ def test_all_steps_install_library_blobs_licences_and_manifest(tool, checkout):
     assert manifest["v8_version"] == "15.0.245.13"
     assert set(manifest["files"]) == {native.LIBRARY, "icudtl.dat", "snapshot_blob.bin"}
     assert manifest["flags"]["v8_use_external_startup_data"] == "true"
-    assert manifest["patches"] == ["00-tls-in-shared-library.patch"]
+    assert manifest["patches"] == [patch.name for patch in PATCHES]
     assert native.exported_symbols(tool.into / native.LIBRARY) == ["mr_version"]
     assert "BSD" in (tool.into / "licenses/v8-LICENSE.txt").read_text()
     assert sorted(steps_run(checkout)) == ["0", "1", "2", "3", "4", "5", "blob"]

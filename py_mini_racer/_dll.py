@@ -216,6 +216,7 @@ FEATURES = ("blobs", "sandbox", "intl", "webassembly", "temporal", "source")
 
 # mini-racer's own default. V8 then compiles and collects on the caller's thread alone.
 DEFAULT_V8_FLAGS = ("--single-threaded",)
+"""V8's flags, when `init_mini_racer` is not called: V8 starts no threads of its own for compilation and garbage collection."""
 
 _LIBRARY = "libmini_racer.so"
 _ICU_DATA = "icudtl.dat"
@@ -296,10 +297,12 @@ def _start(library: ctypes.CDLL, flags: Iterable[str]) -> None:
 
 
 def init_mini_racer(*, flags: Iterable[str] = DEFAULT_V8_FLAGS, ignore_duplicate_init: bool = False) -> ctypes.CDLL:
-    """Starts V8, with flags of your choice. The first `MiniRacer` does it by itself, with `DEFAULT_V8_FLAGS`.
+    """Starts V8, with flags of your choice, once in a process. The first `MiniRacer` does it by itself, with `DEFAULT_V8_FLAGS`. Any thread.
+
+        init_mini_racer(flags=[*DEFAULT_V8_FLAGS, "--stack-size=500"])
 
     Args:
-        flags: V8's flags, such as `["--max-lazy"]`; or all of them in one string.
+        flags: V8's flags, such as `["--max-lazy"]`; or all of them in one string. V8 says on standard error which ones it does not know.
         ignore_duplicate_init: say nothing when V8 runs already.
 
     Returns:

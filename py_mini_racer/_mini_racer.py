@@ -38,7 +38,7 @@ class MiniRacer:
     """A JavaScript context: a heap of its own, with a set of globals that stays from one evaluation to the next.
 
     Use it from any thread; calls from several threads run one after the other. Close it, or use it as a context manager, to free its memory at once; else that
-    happens when it is garbage-collected.
+    happens when it is garbage-collected, whatever handles there are. A script runs on the thread that asks for it, and Python's other threads run on meanwhile.
 
         >>> from py_mini_racer import MiniRacer
         >>> with MiniRacer() as ctx:
@@ -99,7 +99,7 @@ class MiniRacer:
 
     @property
     def v8_version(self) -> str:
-        """V8's version, such as "15.0.245.13"."""
+        """V8's version, such as `"15.0.245.13"`."""
         return _dll.v8_version()
 
     def eval(
@@ -123,11 +123,16 @@ class MiniRacer:
         BigInt as int, a Date as an aware datetime in UTC (as a `JSDate` where Python has no such date), an ArrayBuffer or a typed array as a memoryview of the
         same memory; functions, objects and the rest as handles.
 
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx = MiniRacer()
+            >>> ctx.eval("({ sum: [1, 2, 3].reduce((a, b) => a + b) })", copy=True, timeout_sec=1)
+            {'sum': 6}
+
         Args:
-            code: JavaScript.
-            timeout: milliseconds; the old name of `timeout_sec`.
-            timeout_sec: seconds after which the evaluation is stopped, waiting for other threads' calls included.
-            max_memory: bytes of heap after which it is stopped.
+            code: JavaScript, as a classic script: no `import`, no `await` outside of async functions.
+            timeout: milliseconds, for code of old; 0 is no limit. It goes before `timeout_sec`.
+            timeout_sec: seconds after which the evaluation is stopped, waiting for other threads' calls included. None: never.
+            max_memory: bytes of JavaScript heap after which it is stopped. None: what `set_hard_memory_limit` said, else none of its own.
             filename: what stack traces call the script; `<anonymous>` by default.
             line_offset: what to add to its line numbers.
             column_offset: what to add to the columns of its first line.
@@ -172,7 +177,16 @@ class MiniRacer:
 
     @property
     def globals(self) -> JSMappedObject:
-        """The global object, `globalThis`: what scripts declare with `var` and `function` are items of it."""
+        """The global object, `globalThis`: what scripts declare with `var` and `function` are items of it; `let`, `const` and `class` are not.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx = MiniRacer()
+            >>> ctx.globals["rate"] = lambda currency: {"EUR": 1, "CHF": 0.5}[currency]
+            >>> ctx.eval("rate('CHF') * 10")
+            5
+
+        Raises JSClosedException after `close()`.
+        """
         context = self._open()
         found: JSMappedObject = context.run(context.library.mr_globals, None)
         return found
@@ -233,7 +247,7 @@ class MiniRacer:
         return self._ctx
 
     async def eval_cancelable(self, code: str) -> Any:
-        """Evaluates a script on a thread, without blocking the event loop; cancelled, it stops the script. Raises what `eval` raises.
+        """Evaluates a script on a thread of the event loop's default executor; cancelled, it stops the script. Raises what `eval` raises.
 
         await asyncio.wait_for(ctx.eval_cancelable("while (true) {}"), timeout=1)
         """
@@ -251,7 +265,19 @@ class MiniRacer:
     ) -> Any:
         """Evaluates an expression and returns its value as JSON makes it: dicts, lists, strings, numbers, booleans, None.
 
-        Takes and raises what `eval` does, and:
+        `eval(copy=True)` is faster and keeps dates, BigInts, Maps, buffers and cycles.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> MiniRacer().execute("{ list: [1, 2], none: null }")
+            {'list': [1, 2], 'none': None}
+
+        Args:
+            expr: an expression; statements are a syntax error.
+            timeout: milliseconds, as in `eval`.
+            timeout_sec: seconds, as in `eval`.
+            max_memory: bytes, as in `eval`.
+
+        Raises what `eval` does, and:
 
         Raises:
             WrongReturnTypeException: JSON has nothing for the value (undefined, a function, a symbol).
@@ -288,12 +314,11 @@ class MiniRacer:
             expr: an expression whose value is a function, such as `"Babel.transform"`.
             args: its arguments, as far as `json_impl` can write them.
             encoder: a `json.JSONEncoder` to write them with.
-            timeout: milliseconds; the old name of `timeout_sec`.
-            timeout_sec: as in `eval`.
-            max_memory: as in `eval`.
+            timeout: milliseconds, as in `eval`.
+            timeout_sec: seconds, as in `eval`.
+            max_memory: bytes, as in `eval`.
 
-        Raises:
-            As `execute` does, and what `json_impl` raises for an argument that it cannot write.
+        Raises what `execute` does, and what `json_impl` raises for an argument that it cannot write (a TypeError, as a rule).
         """
         arguments = self.json_impl.dumps(args, separators=(",", ":"), cls=encoder)
         if '"__proto__"' in arguments:  # in an object literal it sets the prototype, in JSON it is a key
@@ -310,7 +335,11 @@ class MiniRacer:
                 print(await ctx.eval("fetch('...')"))
 
         The coroutines run in the event loop in which the context manager is entered; when it is left, those that still run are cancelled. What one raises
-        rejects its promise.
+        rejects its promise with an Error whose message is "Error running Python function:" and the traceback. Promises of coroutines that were
+        cancelled, and of later calls, stay pending.
+
+        Args:
+            func: a callable that returns an awaitable. Arguments come as from `eval`, what it returns is converted as an argument of a function is.
         """
         from contextlib import asynccontextmanager
 
@@ -319,7 +348,10 @@ class MiniRacer:
         return asynccontextmanager(wrap_py_function)(self._open(), func)
 
     def set_hard_memory_limit(self, limit: int) -> None:
-        """Stops each later call with `JSOOMException` when this many bytes of heap are in use after a garbage collection; 0: none."""
+        """Stops each later call with `JSOOMException` when this many bytes of heap are in use after a garbage collection; 0: none.
+
+        The memory of ArrayBuffers is not part of the heap. A call's own `max_memory` goes before it. Timers' callbacks are no calls.
+        """
         self._open().limit_memory(limit)
 
     def set_soft_memory_limit(self, limit: int) -> None:
@@ -335,7 +367,7 @@ class MiniRacer:
         return self._open().soft_limit_reached()
 
     def low_memory_notification(self) -> None:
-        """Makes V8 collect all the garbage that there is."""
+        """Makes V8 collect all the garbage that there is. Waits for what runs, and takes its time."""
         self._open().collect_garbage()
 
     def heap_stats(self) -> dict[str, int]:
@@ -345,16 +377,23 @@ class MiniRacer:
         return {name: int(number) for name, number in numbers.items()}
 
     def heap_snapshot(self) -> Any:
-        """A snapshot of the heap as Chromium's developer tools read it, as a dict."""
+        """A snapshot of the heap as Chromium's developer tools read it, as a dict. `json.dump` writes it; the file's name must end in `.heapsnapshot`."""
         context = self._open()
         return self.json_impl.loads(context.run(context.library.mr_heap_snapshot, None))
 
 
 StrictMiniRacer = MiniRacer
+"""The same class, by the name that it had in py-mini-racer 0.6."""
 
 
 def mini_racer(event_loop: AbstractEventLoop | None = None) -> MiniRacer:  # noqa: ARG001 (0.14 has it)
-    """A `MiniRacer` for a with statement. Its promises can be awaited in any event loop, so that it does not matter which one is given."""
+    """A `MiniRacer` for a with statement. Its promises can be awaited in any event loop, so that it does not matter which one is given.
+
+        with mini_racer() as ctx:
+            print(await ctx.eval("Promise.resolve(42)"))
+
+    `event_loop` is not used.
+    """
     return MiniRacer()
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class JSUndefinedType:
-    """The type of `JSUndefined`, JavaScript's `undefined`. `null` is `None`."""
+    """The type of `JSUndefined`, JavaScript's `undefined`, which is falsy. `null` is `None`."""
 
     def __bool__(self) -> bool:
         return False
@@ -21,6 +21,7 @@ class JSUndefinedType:
 
 
 JSUndefined = JSUndefinedType()
+"""JavaScript's `undefined`: what comes for it, and what to pass or return to have it there. Compare with `is`."""
 
 
 class JSDate(float):
@@ -64,7 +65,11 @@ class JSError(Exception):
 
 
 class JSObject:
-    """A JavaScript object, alive in its context. The same object is the same one in Python while one is held."""
+    """A JavaScript object, alive in its context. The same object is the same one in Python while one is held.
+
+    Base of all handles. It can be used on any thread, and in its own context only. It keeps the JavaScript object from being collected; it does not keep the
+    `MiniRacer` open. After that is closed, everything but `repr` and `==` raises `JSClosedException`.
+    """
 
     def copy(
         self,
@@ -76,11 +81,16 @@ class JSObject:
     ) -> Any:
         """The whole value as plain Python: dicts, lists, sets, strings, numbers. What is shared or cyclic stays so.
 
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx = MiniRacer()
+            >>> ctx.eval("({ tags: new Set(['a']), rows: [[1, 0.5]] })").copy()
+            {'tags': {'a'}, 'rows': [[1, 0.5]]}
+
         Args:
             max_depth: how deep it may be nested; 400 by default.
             max_bytes: how large it may be, with 8 bytes for each value; 1 GiB by default.
             maps: "dict" for dicts and sets in place of Maps and Sets, "pairs" for lists, which can hold any keys.
-            timeout_sec: seconds after which it is given up; getters and proxies run.
+            timeout_sec: seconds after which it is given up; getters and the traps of proxies run. None: never.
 
         Raises:
             JSConversionException: it is too deep or too large, or holds what Python cannot. The text names the place.
@@ -89,20 +99,72 @@ class JSObject:
         raise NotImplementedError
 
     def call_method(self, name: str | JSSymbol, *args: Any, timeout_sec: float | None = None) -> Any:
-        """Calls a method of the object, with the object as its `this`. Raises what calling a function raises."""
+        """Calls a method of the object, with the object as its `this`.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx = MiniRacer()
+            >>> ctx.eval("[3, 1, 2]").call_method("join", "-")
+            '3-1-2'
+
+        Args:
+            name: the method's name, or the symbol that it has.
+            args: its arguments.
+            timeout_sec: seconds after which it is stopped. None: never.
+
+        Raises:
+            JSEvalException: the method threw, or there is none of that name; and what calling a function raises.
+        """
         raise NotImplementedError
 
 
 class JSMappedObject(MutableMapping, JSObject):  # type: ignore[type-arg]
-    """An object as a mapping of its properties, those of its prototypes included, as a for-in loop sees them."""
+    """An object as a mapping of its properties.
+
+    Iteration and `len` see what a for-in loop sees, so prototypes' enumerable properties too; a key that is an index comes as int. Reading finds whatever the
+    object has, inherited methods for example. `==` compares items; the hash is the object's identity. Reading and writing run getters, setters and
+    proxies' traps, so they raise what scripts raise.
+
+        >>> from py_mini_racer import MiniRacer
+        >>> ctx = MiniRacer()
+        >>> box = ctx.eval("({ a: 1, b: { c: 2 } })")
+        >>> box["b"]["c"] = [3, 4]
+        >>> list(box), box["b"]["c"][1], box.get("missing")
+        (['a', 'b'], 4, None)
+
+    Raises:
+        JSKeyError: (also a KeyError) there is no such property.
+    """
 
 
 class JSArray(MutableSequence, JSObject):  # type: ignore[type-arg]
-    """An array as a sequence."""
+    """An array as a sequence.
+
+    A negative index reads from the end; slices are not supported (`list(array)` or `array.copy()` have them). A gap reads as `JSUndefined`. Assigning beyond
+    the end makes the array longer, as in JavaScript. Every access is a call into JavaScript: for all of a long array, `copy()` is the way.
+
+        >>> from py_mini_racer import MiniRacer
+        >>> ctx = MiniRacer()
+        >>> array = ctx.eval("[1, 2]")
+        >>> array.append({"x": 3})
+        >>> len(array), array[-1]["x"]
+        (3, 3)
+
+    Raises:
+        IndexError: reading beyond the end; `JSArrayIndexError`, which is one: deleting there.
+        TypeError: the index is no int.
+    """
 
 
 class JSFunction(JSMappedObject):
-    """A function: call it."""
+    """A function, or a class: call it.
+
+        >>> from py_mini_racer import MiniRacer
+        >>> ctx = MiniRacer()
+        >>> ctx.eval("(rows, key) => rows.map(row => row[key])")([{"id": 1}, {"id": 2}], "id", copy=True)
+        [1, 2]
+
+    Its properties are items, as an object's.
+    """
 
     def __call__(
         self,
@@ -114,12 +176,12 @@ class JSFunction(JSMappedObject):
         max_bytes: int | None = None,
         maps: str = "dict",
     ) -> Any:
-        """Calls the function.
+        """Calls the function, on this thread.
 
         Args:
             args: its arguments.
             this: what `this` is in it.
-            timeout_sec: seconds after which it is stopped.
+            timeout_sec: seconds after which it is stopped, waiting for other threads' calls included. None: never.
             copy: the result comes whole, as from `JSObject.copy`, which says what the other three are.
             max_depth: with `copy`.
             max_bytes: with `copy`.
@@ -132,11 +194,25 @@ class JSFunction(JSMappedObject):
         raise NotImplementedError
 
     def new(self, *args: Any, timeout_sec: float | None = None) -> Any:
-        """Makes an object with the function as its constructor, as `new` does. Raises what calling it raises."""
+        """Makes an object with the function as its constructor, as `new` does.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx = MiniRacer()
+            >>> ctx.globals["Map"].new([["a", 1]]).copy()
+            {'a': 1}
+
+        Raises what calling it raises.
+        """
         raise NotImplementedError
 
     def cancelable(self) -> CancelableJSFunction:
-        """The same function, to be awaited: each call runs on a thread and stops when the task that awaits it is cancelled."""
+        """The same function, to be awaited.
+
+            render = ctx.eval("render").cancelable()
+            html = await asyncio.wait_for(render(page), timeout=2)
+
+        Each call runs on a thread and stops when the task that awaits it is cancelled.
+        """
         raise NotImplementedError
 
 
@@ -144,22 +220,35 @@ class CancelableJSFunction(JSMappedObject):
     """A function whose calls are awaited; from `JSFunction.cancelable()`."""
 
     async def __call__(self, *args: Any, this: JSObject | JSUndefinedType = JSUndefined) -> Any:
-        """Calls the function on a thread. Cancelled, the script is stopped. Raises what calling a function raises."""
+        """Calls the function on a thread of the event loop's default executor. Cancelled, the script is stopped. Raises what calling a function raises."""
         raise NotImplementedError
 
 
 class JSSymbol(JSMappedObject):
-    """A symbol."""
+    """A symbol. It can be a key: `obj[symbol]`, `obj.call_method(symbol)`."""
 
 
 class JSPromise(JSObject):
-    """A promise: `get()` it in a thread, or `await` it in any event loop."""
+    """A promise: `get()` it in a thread, or `await` it in any event loop; as often as you like, in several at once.
+
+    Awaiting raises what `get` does, but for the RuntimeError. To cancel the task that awaits ends the waiting and leaves the promise alone.
+
+        >>> from py_mini_racer import MiniRacer
+        >>> ctx = MiniRacer()
+        >>> ctx.eval("new Promise(resolve => setTimeout(resolve, 5, 'done'))").get(timeout=5)
+        'done'
+    """
 
     def get(self, *, timeout: float | None = None) -> Any:
-        """Waits until it is settled, for at most `timeout` seconds, and returns its value.
+        """Waits until it is settled, and returns its value: an object as a handle.
+
+        Args:
+            timeout: seconds to wait at most. None: as long as it takes.
 
         Raises:
-            JSPromiseError: it was rejected. JSTimeoutException: it is still pending.
+            JSPromiseError: it was rejected.
+            JSTimeoutException: it is still pending; it stays so, and can be waited for again.
+            JSClosedException: the MiniRacer was closed meanwhile.
             RuntimeError: it is pending, and waiting here would keep it so: in a thread that runs an event loop (write `await promise`), or in a callback that
                 JavaScript of the same context waits for.
         """

@@ -1,8 +1,9 @@
-"""The examples of the README and of the site run, and say what comes out."""
+"""The examples of the README, of the site and of the docstrings run, and say what comes out."""
 
 from __future__ import annotations
 
 import doctest
+import importlib
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MORE_PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "src" / "v8_py_frontend" / "README.md"]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 
@@ -27,11 +29,20 @@ def test_examples_of_a_page(page):
     assert runner.tries
 
 
+def test_examples_of_the_docstrings():
+    tried = 0
+    for path in sorted((ROOT / "py_mini_racer").glob("*.py")):
+        failures, tries = doctest.testmod(importlib.import_module(f"py_mini_racer.{path.stem}"))
+        assert not failures, path.name
+        tried += tries
+    assert tried
+
+
 def test_the_readme_has_examples():
     assert len(examples(ROOT / "README.md").examples) >= 12
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *MORE_PAGES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     made = {"c-abi.md", "changes.md"}  # by helpers/docs_hooks.py
     for link in LINK.findall(re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)):

@@ -30,7 +30,20 @@ class MiniRacerBaseException(Exception):
     """What every exception of this package derives from."""
 
 
-class JSEvalException(MiniRacerBaseException):
+class _ThrownException(MiniRacerBaseException):
+    """What JavaScript threw, as far as it can be told; see `JSEvalException`."""
+
+    name: str | None = None
+    js_message: str | None = None
+    filename: str | None = None
+    line: int | None = None
+    column: int | None = None
+    frames: tuple[tuple[str | None, str | None, int, int], ...] = ()
+    value: Any = None
+    has_value = False  # whether JavaScript threw at all
+
+
+class JSEvalException(_ThrownException):
     """JavaScript threw an exception, or could not be run.
 
     Attributes:
@@ -42,15 +55,6 @@ class JSEvalException(MiniRacerBaseException):
         frames: the JavaScript stack, innermost first: tuples of function, file, line and column.
         value: what was thrown: a scalar, or a handle of the object.
     """
-
-    name: str | None = None
-    js_message: str | None = None
-    filename: str | None = None
-    line: int | None = None
-    column: int | None = None
-    frames: tuple[tuple[str | None, str | None, int, int], ...] = ()
-    value: Any = None
-    has_value = False  # whether JavaScript threw at all
 
 
 class JSParseException(JSEvalException):
@@ -93,22 +97,13 @@ class JSValueError(JSEvalException, ValueError):
     """A value cannot be used for this."""
 
 
-class JSPromiseError(MiniRacerBaseException):
+class JSPromiseError(_ThrownException):
     """A promise was rejected.
 
     Attributes:
         reason: what it was rejected with, as text: an Error's stack, anything else as `String()` has it.
         name, js_message, filename, line, column, frames, value: as in `JSEvalException`; `value` is what it was rejected with.
     """
-
-    name: str | None = None
-    js_message: str | None = None
-    filename: str | None = None
-    line: int | None = None
-    column: int | None = None
-    frames: tuple[tuple[str | None, str | None, int, int], ...] = ()
-    value: Any = None
-    has_value = False
 
     def __init__(self, reason: Any) -> None:
         super().__init__(f"JavaScript rejected promise with reason: {reason}\n")

@@ -5,6 +5,7 @@
 #include "mr_lock.h"
 
 #include "mr_clock.h"
+#include "mr_thread.h"
 
 enum { FREE, HELD, CONTENDED };
 
@@ -53,11 +54,7 @@ mr__lock_is_mine(mr__lock *lock)
 static void
 enqueue(mr__lock *lock, mr__waiter *waiter)
 {
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&waiter->wake, &attributes);
-  pthread_condattr_destroy(&attributes);
+  mr__cond_init(&waiter->wake);
   waiter->since = mr__now();
   if (lock->last) lock->last->next = waiter;
   else lock->first = waiter;

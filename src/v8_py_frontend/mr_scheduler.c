@@ -5,11 +5,11 @@
 #include "mr_scheduler.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "mr_clock.h"
+#include "mr_thread.h"
 #include "mr_timers.h"
 
 #define IDLE INT64_C(5000000000) /* 5 s */
@@ -127,21 +127,13 @@ run(void *unused)
   return NULL;
 }
 
-/* Under the mutex: sees to it that one waits. Signals are for the host's threads, so ours blocks them all. */
+/* Under the mutex: sees to it that one waits. */
 static void
 start(void)
 {
-  if (waiting || starting || runners >= MOST_RUNNERS) return;
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread;
-  if (pthread_create(&thread, NULL, run, NULL) == 0) {
-    pthread_detach(thread);
-    runners++;
-    starting++;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (waiting || starting || runners >= MOST_RUNNERS || !mr__thread_start(run)) return;
+  runners++;
+  starting++;
 }
 
 static void
@@ -156,29 +148,19 @@ unlock_in_parent(void)
   pthread_mutex_unlock(&mutex);
 }
 
-static void
-init_changed(void)
-{
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&changed, &attributes);
-  pthread_condattr_destroy(&attributes);
-}
-
 /* The child has none of the threads, and starts its own on first need. To the condition they would still be there, and take its signals. */
 static void
 reset_in_child(void)
 {
   runners = waiting = starting = 0;
-  init_changed();
+  mr__cond_init(&changed);
   pthread_mutex_unlock(&mutex);
 }
 
 static void
 prepare(void)
 {
-  init_changed();
+  mr__cond_init(&changed);
   pthread_atfork(lock_for_fork, unlock_in_parent, reset_in_child);
 }
 

@@ -4,9 +4,8 @@
  * the same timeout, one after the other, cost one wake-up a timeout, not one a call. Lock order: the watchdog's mutex, then a context's `levels_mutex`. */
 #include "mr_watchdog.h"
 
-#include <signal.h>
-
 #include "mr_clock.h"
+#include "mr_thread.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -54,17 +53,6 @@ unlink_watch(mr__watch *watch)
   if (watch->next) watch->next->link = watch->link;
 }
 
-/* Deadlines are of the monotonic clock, and so is the waiting for them. */
-static void
-init_wake(void)
-{
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&wake, &attributes);
-  pthread_condattr_destroy(&attributes);
-}
-
 static void
 lock_for_fork(void)
 {
@@ -83,7 +71,7 @@ reset_in_child(void)
 {
   for (mr__watch *watch = armed; watch; watch = watch->next)
     if (!pthread_equal(watch->thread, pthread_self())) unlink_watch(watch);
-  init_wake();
+  mr__cond_init(&wake);
   running = false;
   pthread_mutex_unlock(&mutex);
 }
@@ -91,21 +79,15 @@ reset_in_child(void)
 static void
 prepare(void)
 {
-  init_wake();
+  mr__cond_init(&wake);
   pthread_atfork(lock_for_fork, unlock_in_parent, reset_in_child);
 }
 
-/* Under the mutex. Signals are for the host's threads, so ours blocks them all. */
+/* Under the mutex. */
 static bool
 start(void)
 {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread;
-  running = pthread_create(&thread, NULL, watch_thread, NULL) == 0;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (running) pthread_detach(thread);
+  running = mr__thread_start(watch_thread);
   wake_at = 0; /* it looks at the list when it starts */
   return running;
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import collections
 import contextlib
+import ctypes
 import dataclasses
 import datetime as dt
 import decimal
@@ -331,7 +332,7 @@ class Opaque:
         (np.array([{}]), "numpy.ndarray with elements of format 'O'"),
         (np.array([1], dtype=">i4"), "format '>i'"),
         (np.array(["2020-01-01"], dtype="M8[D]"), "numpy.ndarray cannot be converted"),
-        (array.array("u", "x"), "format"),
+        ((ctypes.c_wchar * 2)(), "format"),
         (JSError(cast("str", Opaque())), r"^\$\[0\]\.message: "),
     ],
 )

@@ -11,7 +11,7 @@ from itertools import count
 from weakref import ref
 
 from py_mini_racer import _dll, _wire
-from py_mini_racer._exc import JSClosedException, JSEvalException, JSPromiseError, JSValueError
+from py_mini_racer._exc import JSClosedException, JSConversionException, JSEvalException, JSPromiseError, JSValueError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,8 +128,10 @@ class Host:
         try:
             if what == FULFILLED:
                 value = _wire.decode(message, context)
-            else:
+            elif message[0] == _wire.EXCEPTION:
                 error = context.thrown(message)
+            else:
+                error = JSConversionException(_wire.decode(message, context))
         except Exception as problem:  # noqa: BLE001 (who waits shall have it)
             error = problem
         waiter(value, error)

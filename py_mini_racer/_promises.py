@@ -13,7 +13,7 @@ from sys import modules
 from py_mini_racer import _wire
 from py_mini_racer._context import make_options
 from py_mini_racer._exc import JSTimeoutException
-from py_mini_racer._objects import JSMappedObjectImpl, JSObjectImpl
+from py_mini_racer._objects import JSMappedObjectImpl, JSObjectImpl, copy_options
 from py_mini_racer._types import CancelableJSFunction, JSError, JSPromise, JSUndefined, JSUndefinedType
 
 TYPE_CHECKING = False
@@ -32,18 +32,16 @@ _calls = count(1)  # numbers for mr_cancel()
 class JSPromiseImpl(JSObjectImpl, JSPromise):
     """A promise: `get()` it, or `await` it."""
 
-    def get(self, *, timeout: float | None = None) -> Any:
-        """Waits until the promise is settled and returns its value.
-
-        Args:
-            timeout: seconds to wait at most.
-
-        Raises:
-            JSPromiseError: it was rejected.
-            JSTimeoutException: it is still pending.
-            RuntimeError: it is pending, and this thread must not wait: it runs an event loop (write `await promise` there), or is in a callback that JavaScript
-                waits for.
-        """
+    def get(
+        self,
+        *,
+        timeout: float | None = None,
+        copy: bool = False,
+        max_depth: int | None = None,
+        max_bytes: int | None = None,
+        maps: str = "dict",
+    ) -> Any:
+        """Waits for the value: see `JSPromise.get`."""
         context = self._context
         news = allocate_lock()
         news.acquire()
@@ -53,7 +51,7 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
             answer.extend((value, error))
             news.release()
 
-        options = None if timeout is None else make_options(timeout_sec=timeout)
+        options = copy_options(context, max_depth, max_bytes, maps, timeout) if copy else make_options(timeout_sec=timeout)
         value = _settled_or_wait(self, waiter, options)
         if value is not _wire.HOLE_VALUE:
             return value
@@ -65,7 +63,10 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
             raise error
         return value
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    async def get_async(
+        self, *, copy: bool = False, max_depth: int | None = None, max_bytes: int | None = None, maps: str = "dict"
+    ) -> Any:
+        """Waits for the value in the running event loop: see `JSPromise.get_async`."""
         from asyncio import get_running_loop
 
         loop = get_running_loop()
@@ -77,10 +78,12 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
             except RuntimeError:  # the loop is closed: nobody waits any more
                 return
 
-        value = _settled_or_wait(self, waiter, None)
-        if value is not _wire.HOLE_VALUE:
-            return value
-        return (yield from future)
+        options = copy_options(self._context, max_depth, max_bytes, maps, None) if copy else None
+        value = _settled_or_wait(self, waiter, options)
+        return value if value is not _wire.HOLE_VALUE else await future
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self.get_async().__await__()
 
 
 def _settled_or_wait(

@@ -239,19 +239,36 @@ class JSPromise(JSObject):
         'done'
     """
 
-    def get(self, *, timeout: float | None = None) -> Any:
-        """Waits until it is settled, and returns its value: an object as a handle.
+    def get(
+        self,
+        *,
+        timeout: float | None = None,
+        copy: bool = False,
+        max_depth: int | None = None,
+        max_bytes: int | None = None,
+        maps: str = "dict",
+    ) -> Any:
+        """Waits until it is settled and returns its value.
 
         Args:
-            timeout: seconds to wait at most. None: as long as it takes.
+            timeout: seconds to wait at most.
+            copy: the value comes whole, as from `JSObject.copy`, which says what the other three are.
+            max_depth: with `copy`.
+            max_bytes: with `copy`.
+            maps: with `copy`.
 
         Raises:
             JSPromiseError: it was rejected.
-            JSTimeoutException: it is still pending; it stays so, and can be waited for again.
-            JSClosedException: the MiniRacer was closed meanwhile.
-            RuntimeError: it is pending, and waiting here would keep it so: in a thread that runs an event loop (write `await promise`), or in a callback that
-                JavaScript of the same context waits for.
+            JSTimeoutException: it is still pending.
+            RuntimeError: it is pending, and waiting here would keep it so: in a thread that runs an event loop (write `await promise`), or in a callback
+                that JavaScript of the same context waits for.
         """
+        raise NotImplementedError
+
+    async def get_async(
+        self, *, copy: bool = False, max_depth: int | None = None, max_bytes: int | None = None, maps: str = "dict"
+    ) -> Any:
+        """Waits in the running event loop; `await promise` is the same without `copy`. Takes and raises what `get` does, but for the last."""
         raise NotImplementedError
 
     def __await__(self) -> Generator[Any, None, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from py_mini_racer import JSEvalException, JSPromise, JSPromiseError, JSTimeoutException, MiniRacer
+from py_mini_racer import JSConversionException, JSEvalException, JSPromise, JSPromiseError, JSTimeoutException, MiniRacer
 
 
 @pytest.fixture
@@ -230,3 +230,29 @@ def test_nothing_is_left_behind(ctx):
         assert ctx.eval(LATER.replace("20", "0")).get() == 42
     gc.collect()
     assert ctx._ctx.value_count() == 0
+
+
+RECORD = "({rows: [1, {deep: [new Map([[1, 2]])]}]})"
+
+
+def test_the_value_whole(ctx):
+    whole = {"rows": [1, {"deep": [{1: 2}]}]}
+    assert ctx.eval(f"Promise.resolve({RECORD})").get(copy=True) == whole
+    later = f"new Promise((resolve) => setTimeout(() => resolve({RECORD}), 10))"
+    assert ctx.eval(later).get(copy=True) == whole
+    assert ctx.eval(later).get(copy=True, maps="pairs")["rows"][1]["deep"] == [[[1, 2]]]
+    with pytest.raises(JSConversionException, match="rows"):
+        ctx.eval(f"Promise.resolve({RECORD})").get(copy=True, max_depth=1)
+    with pytest.raises(JSConversionException, match="rows"):
+        ctx.eval(later).get(copy=True, max_depth=1)
+
+    async def main():
+        assert await ctx.eval(later).get_async(copy=True) == whole
+
+    asyncio.run(main())
+
+
+def test_a_value_that_throws_while_it_is_copied(ctx):
+    promise = ctx.eval("new Promise((resolve) => setTimeout(() => resolve({get a() { throw new Error('no') }}), 10))")
+    with pytest.raises(JSEvalException, match="no"):
+        promise.get(copy=True)

@@ -107,7 +107,7 @@ typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, ui
 /* Events. */
 #define MR_EVENT_RELEASED 1u  /* JavaScript has no use any more for the host function or host error `id`; no message */
 #define MR_EVENT_FULFILLED 2u /* the promise with handle `id`, which mr_await() found pending; the message is its value */
-#define MR_EVENT_REJECTED 3u  /* likewise; the message is an exception */
+#define MR_EVENT_REJECTED 3u  /* likewise; the message is an exception, or a string that says why the value could not be written */
 #define MR_EVENT_UNHANDLED 4u /* a promise was rejected and nobody has taken notice; the message is an exception; `id` is 0 */
 #define MR_EVENT_UNCAUGHT \
   5u /* a timer's callback threw, or was stopped; the message is an exception, or empty; `id` is 0, or the status (as an int64) that stopped it */

@@ -7,13 +7,45 @@ namespace mrv8 {
 
 namespace {
 
+/* What of a call's options holds for an answer that comes later. */
+struct Later {
+  uint32_t flags = 0;
+  uint32_t max_depth = 400;
+  double max_bytes = 1 << 30;
+};
+
+/* A failure's path and text. */
+std::u16string
+Reason(const Run &run, mr_status status)
+{
+  std::u16string text;
+  mr_options options = {};
+  options.max_depth = 1;
+  mrv8_request request = {};
+  request.options = &options;
+  Run quiet = run;
+  quiet.request = &request;
+  v8::Local<v8::Value> path;
+  if (run.result->size && Reader(quiet, run.result->data, run.result->size, nullptr, 0).Read(&path) == MR_OK && path->IsString()) {
+    AppendText(run, &text, path.As<v8::String>(), 1000);
+    text += u": ";
+  }
+  std::string said = mr_status_text(status);
+  text.append(said.begin(), said.end());
+  return text;
+}
+
 /* Writes one message with `write`, and tells the host. */
 template <typename Writer>
 void
-Tell(mrv8_isolate *self, uint32_t event, uint64_t id, uint32_t flags, Writer write)
+Tell(mrv8_isolate *self, uint32_t event, uint64_t id, const Later &later, Writer write)
 {
   v8::Isolate *isolate = self->isolate;
-  mr_options options = {sizeof(mr_options), flags, 0, 0, UINT64_C(1) << 30, 400, 0, nullptr, 0, 0, nullptr, 0, 0};
+  mr_options options = {};
+  options.struct_size = sizeof options;
+  options.flags = later.flags;
+  options.max_depth = later.max_depth;
+  options.max_bytes = static_cast<uint64_t>(later.max_bytes);
   mrv8_request request = {MRV8_NOTHING, 0, nullptr, 0, nullptr, 0, nullptr, 0, &options};
   mr_result message = {};
   mr_result_free(&message); /* makes it ready for use */
@@ -25,35 +57,42 @@ Tell(mrv8_isolate *self, uint32_t event, uint64_t id, uint32_t flags, Writer wri
     event = event == MR_EVENT_FULFILLED ? MR_EVENT_REJECTED : event;
     status = WriteException(run, caught, 0);
   }
+  if (status < 0 && status != MR_TERMINATED) { /* who waits must hear of it, whatever it is; the message may hold the path to the place */
+    event = event == MR_EVENT_FULFILLED ? MR_EVENT_REJECTED : event;
+    WriteDetail(run, Reason(run, status));
+    status = MR_OK;
+  }
   if (status == MR_OK) self->host->event(self->owner, event, id, message.data, message.size);
   mr_result_free(&message);
   if (caught.HasTerminated()) caught.ReThrow();
 }
 
-/* The function's data: [handle of the promise, flags of the options, whether it is the one for a rejection]. */
+/* The function's data: [handle of the promise, whether it is the listener to a rejection, and what Later holds]. */
 void
 OnSettled(const v8::FunctionCallbackInfo<v8::Value> &info)
 {
   v8::Isolate *isolate = info.GetIsolate();
-  v8::Local<v8::Context> context = isolate->GetCurrentContext();
   auto *self = static_cast<mrv8_isolate *>(isolate->GetData(0));
-  v8::Local<v8::Array> data = info.Data().As<v8::Array>();
-  v8::Local<v8::Value> handle, flags, rejected;
-  if (!data->Get(context, 0).ToLocal(&handle) || !data->Get(context, 1).ToLocal(&flags) || !data->Get(context, 2).ToLocal(&rejected)) return;
+  v8::Local<v8::Value> parts[5];
+  for (uint32_t i = 0; i < 5; i++)
+    if (!info.Data().As<v8::Array>()->Get(isolate->GetCurrentContext(), i).ToLocal(&parts[i])) return;
   bool lossless = false;
-  uint64_t id = handle.As<v8::BigInt>()->Uint64Value(&lossless);
+  uint64_t id = parts[0].As<v8::BigInt>()->Uint64Value(&lossless);
+  Later later{parts[2].As<v8::Uint32>()->Value(), parts[3].As<v8::Uint32>()->Value(), parts[4].As<v8::Number>()->Value()};
   v8::Local<v8::Value> value = info[0];
-  if (rejected->IsTrue()) Tell(self, MR_EVENT_REJECTED, id, 0, [&](const Run &run) { return WriteRejection(run, value); });
-  else Tell(self, MR_EVENT_FULFILLED, id, flags.As<v8::Uint32>()->Value(), [&](const Run &run) { return Write(run, value); });
+  if (parts[1]->IsTrue()) Tell(self, MR_EVENT_REJECTED, id, {}, [&](const Run &run) { return WriteRejection(run, value); });
+  else Tell(self, MR_EVENT_FULFILLED, id, later, [&](const Run &run) { return Write(run, value); });
 }
 
 bool
 NewListener(const Run &run, bool rejected, v8::Local<v8::Function> *listener)
 {
   v8::Isolate *isolate = run.isolate;
-  v8::Local<v8::Value> parts[] = {v8::BigInt::NewFromUnsigned(isolate, run.request->target_handle),
-                                  v8::Integer::NewFromUnsigned(isolate, run.request->options->flags), v8::Boolean::New(isolate, rejected)};
-  return v8::Function::New(run.context, OnSettled, v8::Array::New(isolate, parts, 3), 1, v8::ConstructorBehavior::kThrow).ToLocal(listener);
+  const mr_options *options = run.request->options;
+  v8::Local<v8::Value> parts[] = {v8::BigInt::NewFromUnsigned(isolate, run.request->target_handle), v8::Boolean::New(isolate, rejected),
+                                  v8::Integer::NewFromUnsigned(isolate, options->flags), v8::Integer::NewFromUnsigned(isolate, options->max_depth),
+                                  v8::Number::New(isolate, static_cast<double>(options->max_bytes))};
+  return v8::Function::New(run.context, OnSettled, v8::Array::New(isolate, parts, 5), 1, v8::ConstructorBehavior::kThrow).ToLocal(listener);
 }
 
 /* Somebody has taken notice. */
@@ -132,7 +171,7 @@ TellHost(const Run &run)
       continue;
     }
     v8::Local<v8::Value> reason = rejection.reason.Get(run.isolate);
-    Tell(self, MR_EVENT_UNHANDLED, 0, 0, [&](const Run &inner) { return WriteRejection(inner, reason); });
+    Tell(self, MR_EVENT_UNHANDLED, 0, {}, [&](const Run &inner) { return WriteRejection(inner, reason); });
   }
   for (Rejection &rejection : kept) self->rejections.push_back(std::move(rejection));
 }

@@ -49,6 +49,14 @@ def test_links_lead_somewhere(page):
         assert link in made or (page.parent / link).exists(), f"{page.name} links to {link}"
 
 
+def test_the_page_of_the_library_names_every_file():
+    """Each by itself; a header also by the file that it belongs to."""
+    page = ROOT / "src" / "v8_py_frontend" / "README.md"
+    named = set(re.findall(r"\w+\.\w+", page.read_text()))
+    named |= {f"{Path(name).stem}.h" for name in named}
+    assert {path.name for path in page.parent.iterdir() if path.is_file()} - {page.name} <= named
+
+
 def test_commands_exist():
     """The commands that README and CONTRIBUTING name are targets of the Makefile."""
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))

@@ -12,6 +12,9 @@ namespace mrv8 {
 
 constexpr uint32_t kFew = 1024;
 
+/* V8 ends the process when it is to make an array of more elements at once than this. */
+constexpr uint32_t kMostElements = (1u << 27) - 16;
+
 mr_status
 Reader::ReadLatin1(v8::NewStringType type, v8::Local<v8::Value> *value)
 {
@@ -98,6 +101,7 @@ Reader::ReadArray(v8::Local<v8::Value> *value)
 {
   uint32_t count = 0;
   if (!TakeCount(&count, 1)) return MR_BAD_MESSAGE;
+  if (count > kMostElements) return MR_TOO_LARGE;
   size_t number = containers_.size();
   containers_.push_back({v8::Local<v8::Value>(), count});
   std::vector<v8::Local<v8::Value>> elements; /* grows as they come: what is only claimed takes no memory */
@@ -124,6 +128,7 @@ Reader::ReadNumbers(bool doubles, v8::Local<v8::Value> *value)
 {
   uint32_t count = 0;
   if (!TakeCount(&count, doubles ? sizeof(double) : sizeof(int32_t))) return MR_BAD_MESSAGE;
+  if (count > kMostElements) return MR_TOO_LARGE;
   std::vector<v8::Local<v8::Value>> elements(count);
   for (uint32_t i = 0; i < count; i++) {
     double number = 0;
@@ -211,11 +216,32 @@ Reader::ReadSet(v8::Local<v8::Value> *value)
   return MR_OK;
 }
 
+v8::Local<v8::Value>
+Reader::NewErrorOfNextName() const
+{
+  using Make = v8::Local<v8::Value> (*)(v8::Local<v8::String>);
+  v8::Local<v8::String> empty = v8::String::Empty(run_.isolate);
+  static const struct {
+    const char *name;
+    Make make;
+  } kinds[] = {{"RangeError", [](v8::Local<v8::String> text) { return v8::Exception::RangeError(text); }},
+               {"ReferenceError", [](v8::Local<v8::String> text) { return v8::Exception::ReferenceError(text); }},
+               {"SyntaxError", [](v8::Local<v8::String> text) { return v8::Exception::SyntaxError(text); }},
+               {"TypeError", [](v8::Local<v8::String> text) { return v8::Exception::TypeError(text); }}};
+  constexpr size_t kHead = 5; /* a string's tag and length */
+  for (const auto &kind : kinds) {
+    size_t length = std::strlen(kind.name);
+    if (Left() < kHead + length || *at_ != MR_TAG_LATIN1 || at_[1] != length || at_[2] || at_[3] || at_[4]) continue;
+    if (std::memcmp(at_ + kHead, kind.name, length) == 0) return kind.make(empty);
+  }
+  return v8::Exception::Error(empty);
+}
+
 mr_status
 Reader::ReadError(v8::Local<v8::Value> *value)
 {
   v8::Isolate *isolate = run_.isolate;
-  v8::Local<v8::Object> error = v8::Exception::Error(v8::String::Empty(isolate)).As<v8::Object>();
+  v8::Local<v8::Object> error = NewErrorOfNextName().As<v8::Object>();
   containers_.push_back({error, 0});
   v8::Local<v8::String> names[] = {v8::String::NewFromUtf8Literal(isolate, "name"), v8::String::NewFromUtf8Literal(isolate, "message"),
                                    v8::String::NewFromUtf8Literal(isolate, "stack"), v8::String::NewFromUtf8Literal(isolate, "cause")};

@@ -24,15 +24,16 @@ CopyLatin1(v8::Isolate *isolate, v8::Local<v8::String> string, uint8_t *to)
 #endif
 }
 
+/* Copies the first `count` characters; there are so many. */
 inline void
-CopyUtf16(v8::Isolate *isolate, v8::Local<v8::String> string, uint16_t *to)
+CopyUtf16(v8::Isolate *isolate, v8::Local<v8::String> string, int count, uint16_t *to)
 {
 #if MRV8_AT_LEAST(15, 0)
-  string->Write(isolate, 0, static_cast<uint32_t>(string->Length()), to);
+  string->Write(isolate, 0, static_cast<uint32_t>(count), to);
 #elif MRV8_AT_LEAST(13, 5)
-  string->WriteV2(isolate, 0, static_cast<uint32_t>(string->Length()), to);
+  string->WriteV2(isolate, 0, static_cast<uint32_t>(count), to);
 #else
-  string->Write(isolate, to, 0, string->Length(), v8::String::NO_NULL_TERMINATION);
+  string->Write(isolate, to, 0, count, v8::String::NO_NULL_TERMINATION);
 #endif
 }
 

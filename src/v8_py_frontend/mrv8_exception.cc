@@ -12,13 +12,13 @@ namespace mrv8 {
 
 namespace {
 
-/* The record's text is put together as UTF-16, so that whatever is in the parts stays in it. */
+/* The record's text is put together as UTF-16, so that whatever is in the parts stays in it; of each part as much as anybody may want to read. */
+constexpr int kLongest = 1 << 20;
+
 void
 Append(const Run &run, std::u16string *text, v8::Local<v8::String> part)
 {
-  size_t before = text->size();
-  text->resize(before + static_cast<size_t>(part->Length()));
-  CopyUtf16(run.isolate, part, reinterpret_cast<uint16_t *>(&(*text)[before]));
+  AppendText(run, text, part, kLongest);
 }
 
 /* What `String(value)` says, or that it says nothing. False when the script's own code was stopped while it was asked: nothing more of it may run, as the
@@ -59,7 +59,8 @@ TextOf(const Run &run, v8::Local<v8::Message> message, v8::Local<v8::String> wha
   if (!message.IsEmpty() && message->GetSourceLine(run.context).ToLocal(&line)) {
     v8::ScriptOrigin origin = message->GetScriptOrigin();
     int before = message->GetLineNumber(run.context).FromMaybe(0) == origin.LineOffset() + 1 ? origin.ColumnOffset() : 0; /* columns that are not in the line */
-    int start = std::clamp(message->GetStartColumn() - before, 0, line->Length()), end = std::clamp(message->GetEndColumn() - before, start, line->Length());
+    int length = std::min(line->Length(), kLongest);
+    int start = std::clamp(message->GetStartColumn() - before, 0, length), end = std::clamp(message->GetEndColumn() - before, start, length);
     Append(run, &text, line);
     text += u'\n';
     text.append(static_cast<size_t>(start), u' ');
@@ -78,7 +79,6 @@ mr_status
 WriteText(const Run &run, const std::u16string &text)
 {
   v8::Local<v8::String> string;
-  if (text.size() > static_cast<size_t>(v8::String::kMaxLength)) return MR_TOO_LARGE;
   if (!v8::String::NewFromTwoByte(run.isolate, reinterpret_cast<const uint16_t *>(text.data()), v8::NewStringType::kNormal, static_cast<int>(text.size()))
            .ToLocal(&string))
     return MR_NO_MEMORY;

@@ -10,14 +10,12 @@ namespace mrv8 {
 namespace {
 
 constexpr uint32_t kMost = 5; /* properties or elements */
-constexpr int kLongest = 40;  /* characters of a string */
+constexpr int kLongest = 40;  /* characters of a string or a name */
 
 void
 Add(const Run &run, std::u16string *text, v8::Local<v8::String> part)
 {
-  size_t before = text->size();
-  text->resize(before + static_cast<size_t>(part->Length()));
-  CopyUtf16(run.isolate, part, reinterpret_cast<uint16_t *>(&(*text)[before]));
+  AppendText(run, text, part, kLongest);
 }
 
 void
@@ -37,12 +35,7 @@ AddInner(const Run &run, std::u16string *text, v8::Local<v8::Value> value)
   if (!value->ToDetailString(run.context).ToLocal(&string)) return;
   bool quoted = value->IsString();
   if (quoted) *text += u'"';
-  size_t before = text->size();
   Add(run, text, string);
-  if (string->Length() > kLongest) {
-    text->resize(before + kLongest);
-    *text += u'\u2026';
-  }
   if (quoted) *text += u'"';
 }
 

@@ -43,6 +43,10 @@ mr_status WriteException(const Run &run, const v8::TryCatch &caught, uint8_t fla
 /* The same for a value that was not caught: what a promise was rejected with. */
 mr_status WriteRejection(const Run &run, v8::Local<v8::Value> reason);
 
+/* Appends a string to a text for people: at most `most` characters of it, and an ellipsis for what is left out. A script can make a string of half a billion
+ * characters, and a few of them in one text would be more than V8 lets a string be. */
+void AppendText(const Run &run, std::u16string *text, v8::Local<v8::String> part, int most);
+
 /* Makes the result hold the text alone, as the detail of a failure. */
 void WriteDetail(const Run &run, const std::u16string &text);
 
@@ -106,6 +110,7 @@ class Reader {
   mr_status ReadObject(v8::Local<v8::Value> *value);
   mr_status ReadMap(v8::Local<v8::Value> *value);
   mr_status ReadSet(v8::Local<v8::Value> *value);
+  v8::Local<v8::Value> NewErrorOfNextName() const; /* a RangeError when the name that comes next is that; likewise the other classes */
   mr_status ReadError(v8::Local<v8::Value> *value);
   mr_status ReadTypedArray(bool out_of_line, v8::Local<v8::Value> *value);
   mr_status ReadHost(bool function, v8::Local<v8::Value> *value);

@@ -44,12 +44,12 @@ WriteString(const Run &run, v8::Local<v8::String> string)
   uint8_t *to = PutBlock(run, MR_TAG_UTF16, length, uint64_t{2} * length);
   if (!to) return MR_NO_MEMORY;
   if (reinterpret_cast<uintptr_t>(to) % sizeof(uint16_t) == 0) {
-    CopyUtf16(run.isolate, string, reinterpret_cast<uint16_t *>(to));
+    CopyUtf16(run.isolate, string, string->Length(), reinterpret_cast<uint16_t *>(to));
     return MR_OK;
   }
   std::unique_ptr<uint16_t[]> aligned(new (std::nothrow) uint16_t[length]);
   if (!aligned) return MR_NO_MEMORY;
-  CopyUtf16(run.isolate, string, aligned.get());
+  CopyUtf16(run.isolate, string, string->Length(), aligned.get());
   std::memcpy(to, aligned.get(), size_t{2} * length);
   return MR_OK;
 }
@@ -225,7 +225,7 @@ class Copy {
   mr_status Write(v8::Local<v8::Value> value)
   {
     mr_status status = MR_OK;
-    if (WritePrimitive(run_, value, &status)) return status;
+    if (WritePrimitive(run_, value, &status)) return status == MR_OK ? Check(0) : status;
     uint32_t number = 0;
     if (value->IsSymbol() || value->IsFunction() || value->IsRegExp() || value->IsPromise() || value->IsGeneratorObject()) return WriteHandle(run_, value);
     if (value->IsDate()) return WriteDate(run_, value);
@@ -251,34 +251,35 @@ class Copy {
     uint32_t index;
   };
 
+  static constexpr int kLongestKey = 60; /* characters of it in the path */
+
   mr_status Fail(mr_status status)
   {
     if (failed_) return status;
     failed_ = true;
     std::u16string text = u"$";
     for (const Step &step : path_) {
-      v8::Local<v8::String> key;
       if (step.key.IsEmpty() || !step.key->IsString()) {
         std::string index = "[" + std::to_string(step.index) + "]";
         text.append(index.begin(), index.end());
         continue;
       }
-      key = step.key.As<v8::String>();
-      size_t before = text.size() + 1;
       text += u'.';
-      text.resize(before + static_cast<size_t>(key->Length()));
-      CopyUtf16(run_.isolate, key, reinterpret_cast<uint16_t *>(&text[before]));
+      AppendText(run_, &text, step.key.As<v8::String>(), kLongestKey);
     }
     WriteDetail(run_, text);
     return status;
   }
 
-  /* So much is written, and so many elements are to come. Long ones are also the place to see whether the call was stopped. */
+  /* So much is written, and so many elements are to come. Also the place to see whether the call was stopped: where no code of the script runs, V8 does not look. */
   mr_status Check(uint64_t elements)
   {
+    if (Stopped()) return MR_TERMINATED;
     if (run_.result->size - start_ + elements * 8 > options_->max_bytes) return Fail(MR_TOO_LARGE);
     return MR_OK;
   }
+
+  bool Stopped() const { return run_.self->terminating.load(std::memory_order_relaxed); }
 
   mr_status Child(v8::Local<v8::Value> value, v8::Local<v8::Value> key, uint32_t index)
   {
@@ -330,7 +331,6 @@ class Copy {
       v8::Local<v8::Value> element;
       if (!array->Get(run_.context, i).ToLocal(&element)) return MR_EXCEPTION;
       status = Child(element, v8::Local<v8::Value>(), i);
-      if (i % 4096 == 0 && run_.isolate->IsExecutionTerminating()) return MR_TERMINATED;
     }
     return status;
   }
@@ -356,7 +356,7 @@ class Copy {
       for (uint32_t i = 0; i < length; i++) {
         if (!array->Get(run.context, i).ToLocal(next)) return MR_EXCEPTION;
         if (!Take(*next)) break;
-        if (i % 4096 == 0 && run.isolate->IsExecutionTerminating()) return MR_TERMINATED;
+        if (copy->Stopped()) return MR_TERMINATED;
       }
       return MR_OK;
     }
@@ -511,10 +511,21 @@ Write(const Run &run, v8::Local<v8::Value> value)
 }
 
 void
+AppendText(const Run &run, std::u16string *text, v8::Local<v8::String> part, int most)
+{
+  size_t before = text->size();
+  int count = part->Length() > most ? most : part->Length();
+  text->resize(before + static_cast<size_t>(count));
+  CopyUtf16(run.isolate, part, count, reinterpret_cast<uint16_t *>(&(*text)[before]));
+  if (count < part->Length()) *text += u'\u2026';
+}
+
+void
 WriteDetail(const Run &run, const std::u16string &text)
 {
   v8::Local<v8::String> string;
   mr__result_start(run.result);
+  if (text.size() > static_cast<size_t>(v8::String::kMaxLength)) return;
   if (v8::String::NewFromTwoByte(run.isolate, reinterpret_cast<const uint16_t *>(text.data()), v8::NewStringType::kNormal, static_cast<int>(text.size()))
           .ToLocal(&string))
     (void)WriteString(run, string);

@@ -653,3 +653,9 @@ def test_registries_are_apart(ctx):
     ctx.register_type(decimal.Decimal, to_js=str)
     with MiniRacer() as other, pytest.raises(JSConversionException):
         other.eval("x => x")(decimal.Decimal(1))
+
+
+@pytest.mark.parametrize("name", ["RangeError", "ReferenceError", "SyntaxError", "TypeError", "Error"])
+def test_an_error_is_of_its_class(name):
+    with MiniRacer() as ctx:
+        assert ctx.eval(f"e => e instanceof {name} && e.name === '{name}' && e.message === 'm'")(JSError("m", name=name)) is True

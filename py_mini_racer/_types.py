@@ -251,7 +251,7 @@ class JSPromise(JSObject):
         """Waits until it is settled and returns its value.
 
         Args:
-            timeout: seconds to wait at most.
+            timeout: seconds to wait at most. None: as long as it takes.
             copy: the value comes whole, as from `JSObject.copy`, which says what the other three are.
             max_depth: with `copy`.
             max_bytes: with `copy`.
@@ -259,7 +259,9 @@ class JSPromise(JSObject):
 
         Raises:
             JSPromiseError: it was rejected.
-            JSTimeoutException: it is still pending.
+            JSTimeoutException: it is still pending; it stays so, and can be waited for again.
+            JSClosedException: the MiniRacer was closed meanwhile.
+            JSConversionException: with `copy`: it is too deep or too large, or holds what Python cannot. The text names the place.
             RuntimeError: it is pending, and waiting here would keep it so: in a thread that runs an event loop (write `await promise`), or in a callback
                 that JavaScript of the same context waits for.
         """
@@ -268,7 +270,12 @@ class JSPromise(JSObject):
     async def get_async(
         self, *, copy: bool = False, max_depth: int | None = None, max_bytes: int | None = None, maps: str = "dict"
     ) -> Any:
-        """Waits in the running event loop; `await promise` is the same without `copy`. Takes and raises what `get` does, but for the last."""
+        """Waits in the running event loop; `await promise` is the same without `copy`. Takes and raises what `get` does, but for timeout and RuntimeError.
+
+            order = await ctx.eval("loadOrder(7)").get_async(copy=True)
+
+        A timeout is what `asyncio.wait_for` is for.
+        """
         raise NotImplementedError
 
     def __await__(self) -> Generator[Any, None, Any]:

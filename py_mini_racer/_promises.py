@@ -51,7 +51,9 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
             answer.extend((value, error))
             news.release()
 
-        options = copy_options(context, max_depth, max_bytes, maps, timeout) if copy else make_options(timeout_sec=timeout)
+        options = (
+            copy_options(context, max_depth, max_bytes, maps, timeout) if copy else make_options(timeout_sec=timeout)
+        )
         value = _settled_or_wait(self, waiter, options)
         if value is not _wire.HOLE_VALUE:
             return value

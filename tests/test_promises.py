@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from py_mini_racer import JSConversionException, JSEvalException, JSPromise, JSPromiseError, JSTimeoutException, MiniRacer
+from py_mini_racer import (
+    JSConversionException,
+    JSEvalException,
+    JSPromise,
+    JSPromiseError,
+    JSTimeoutException,
+    MiniRacer,
+)
 
 
 @pytest.fixture

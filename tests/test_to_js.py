@@ -658,4 +658,7 @@ def test_registries_are_apart(ctx):
 @pytest.mark.parametrize("name", ["RangeError", "ReferenceError", "SyntaxError", "TypeError", "Error"])
 def test_an_error_is_of_its_class(name):
     with MiniRacer() as ctx:
-        assert ctx.eval(f"e => e instanceof {name} && e.name === '{name}' && e.message === 'm'")(JSError("m", name=name)) is True
+        assert (
+            ctx.eval(f"e => e instanceof {name} && e.name === '{name}' && e.message === 'm'")(JSError("m", name=name))
+            is True
+        )

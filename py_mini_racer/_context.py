@@ -23,6 +23,7 @@ from py_mini_racer._exc import (
     JSValueError,
 )
 from py_mini_racer._types import JSError, JSUndefined
+from py_mini_racer._wire import CONSTANTS, DOUBLE, INT32, decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ if TYPE_CHECKING:
     Native = Callable[..., int]
 
 # Results that nobody uses now, with a reference to pass. A list's pop and append are atomic, so threads and callbacks each get one of their own.
-_idle: list[tuple[_dll.Result, Any]] = []
+_idle: list[tuple[_dll.Result, Any, memoryview]] = []
 
 
-def _new_result() -> tuple[_dll.Result, Any]:
+def _new_result() -> tuple[_dll.Result, Any, memoryview]:
     result = _dll.Result(struct_size=sizeof(_dll.Result))
-    return result, byref(result)
+    return result, byref(result), memoryview(result).cast("B")[-_dll.INLINE_SIZE :]
 
 
 _STOPPED: dict[int, type[JSEvalException]] = {
@@ -198,23 +199,27 @@ class Context:
     def run(self, function: Native, *arguments: object) -> Any:
         """Calls a native function whose last parameter is a result, and returns its value or raises what it says. Options go as they are."""
         try:
-            pair = _idle.pop()
+            idle = _idle.pop()
         except IndexError:
-            pair = _new_result()
-        result, reference = pair
+            idle = _new_result()
+        result, reference, short = idle
         status = function(self._id, *arguments, reference)
         if status == 0:
             tag = result.tag
-            if tag == _wire.INT32:
+            if tag == INT32:
                 value: Any = result.int32
-            elif tag == _wire.DOUBLE:
+            elif tag == DOUBLE:
                 value = result.double
+            elif tag in CONSTANTS:
+                value = CONSTANTS[tag]
+            elif result.size <= len(short):
+                value = decode(short[: result.size].tobytes(), self)
             else:
-                value = _wire.decode(string_at(result.data, result.size), self)
-            _idle.append(pair)
+                value = decode(string_at(result.data, result.size), self)
+            _idle.append(idle)
             return value
         error = self._error(status, result)
-        _idle.append(pair)
+        _idle.append(idle)
         fatal = self.host.fatal
         if fatal is not None and status == _dll.TERMINATED:
             self.host.fatal = None

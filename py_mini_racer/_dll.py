@@ -82,6 +82,9 @@ class Number(ctypes.Union):
     _pack_ = 1
 
 
+INLINE_SIZE = 96  # bytes of a short message, at the end of a result
+
+
 class Result(ctypes.Structure):
     """mr_result. The message's first bytes are laid open as `tag` and, behind it, `int32` or `double`."""
 
@@ -95,7 +98,7 @@ class Result(ctypes.Structure):
         ("capacity", c_uint64),
         ("tag", c_ubyte),
         ("number", Number),
-        ("rest", c_ubyte * 87),
+        ("rest", c_ubyte * (INLINE_SIZE - 9)),
     )
     _pack_ = 1
     struct_size: int

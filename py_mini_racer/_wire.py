@@ -373,7 +373,7 @@ def date_from(milliseconds: float) -> object:
 
 
 _SIMPLE = {UNDEFINED, NULL, TRUE, FALSE}
-_CONSTANTS: dict[int, Any] = {UNDEFINED: JSUndefined, NULL: None, TRUE: True, FALSE: False, HOLE: HOLE_VALUE}
+CONSTANTS: dict[int, Any] = {UNDEFINED: JSUndefined, NULL: None, TRUE: True, FALSE: False, HOLE: HOLE_VALUE}
 
 
 def decode(data: bytes, context: Context) -> Any:
@@ -384,8 +384,8 @@ def decode(data: bytes, context: Context) -> Any:
     """
     size = len(data)
     tag = data[0] if size else 0
-    if size == 1 and tag in _CONSTANTS:
-        return _CONSTANTS[tag]
+    if size == 1 and tag in CONSTANTS:
+        return CONSTANTS[tag]
     if tag == LATIN1 and size > 4 and _U32.unpack_from(data, 1)[0] == size - 5:
         return data[5:].decode("latin-1")
     if tag == HANDLE and size == 10:
@@ -468,7 +468,7 @@ def _decode_containers(data: bytes, at: int, count: int, context: Context) -> li
                         target[key] = double_at(data, at)[0]
                         at += 8
                     elif tag in _SIMPLE:
-                        target[key] = _CONSTANTS[tag]
+                        target[key] = CONSTANTS[tag]
                     else:
                         break
                 else:
@@ -533,8 +533,8 @@ def _decode_containers(data: bytes, at: int, count: int, context: Context) -> li
                     value = list(map(_number, value))
                 containers.append(value)
                 at = end
-            elif tag in _CONSTANTS:
-                value = _CONSTANTS[tag]
+            elif tag in CONSTANTS:
+                value = CONSTANTS[tag]
                 if value is HOLE_VALUE and target is not roots and use != _FIELDS:
                     value = JSUndefined
             elif tag == UTF16:

@@ -192,6 +192,11 @@ MR_API mr_status mr_context_new(const mr_context_options *options, mr_context *c
  * Threads: any. Frees: the context, its handles. */
 MR_API mr_status mr_context_close(mr_context context);
 
+/* Ends all callbacks, for good: no host function and no event is called any more, in any context; to JavaScript, host functions throw. Waits until those that run
+ * have returned, for at most `wait` nanoseconds; what contexts they keep busy beyond that are closed without waiting. For a host that is about to end, as its
+ * threads may come to their end inside of a callback then, and never give their context back. The other contexts can still be used, and closed. */
+MR_API mr_status mr_quiesce(int64_t wait);
+
 /* How many contexts are open in the process, or still closing. */
 MR_API uint64_t mr_context_count(void);
 

@@ -131,14 +131,16 @@ mr__context_leave(mr__context *context)
   } while (outermost && !gone && atomic_load(&context->closing) && mr__lock_try(&context->lock));
 }
 
-mr_status
-mr_context_close(mr_context id)
+/* From now on nobody gets into the context, and who is inside of it is on the way out. With a reference for the caller; the table's goes to whoever destroys. NULL:
+ * no open context has the id. */
+static mr__context *
+begin_close(mr_context id)
 {
   pthread_mutex_lock(&table_mutex);
   mr__context *closed = mr__table_remove(&table, id);
-  if (closed) atomic_fetch_add_explicit(&closed->references, 1, memory_order_relaxed); /* ours; the table's goes to whoever destroys */
+  if (closed) atomic_fetch_add_explicit(&closed->references, 1, memory_order_relaxed);
   pthread_mutex_unlock(&table_mutex);
-  if (!closed) return MR_OK;
+  if (!closed) return NULL;
   mr__lock_cancel(&closed->lock);
   pthread_mutex_lock(&closed->levels_mutex);
   atomic_store(&closed->closing, true);

@@ -58,3 +58,13 @@ mr__table_remove(mr__table *table, uint64_t id)
   table->free = (uint32_t)(gone - table->slots) + 1;
   return item;
 }
+
+void *
+mr__table_next(const mr__table *table, uint32_t *at)
+{
+  while (*at < table->capacity) {
+    void *item = table->slots[(*at)++].item;
+    if (item) return item;
+  }
+  return NULL;
+}

@@ -22,4 +22,7 @@ void *mr__table_get(const mr__table *table, uint64_t id);
 /* Takes the item out and returns it; its id is stale from now on. NULL as above. */
 void *mr__table_remove(mr__table *table, uint64_t id);
 
+/* The first item at `*at` or behind it, which then moves on; NULL when there is none left. Begin with 0. */
+void *mr__table_next(const mr__table *table, uint32_t *at);
+
 #endif /* MR_TABLE_H_ */

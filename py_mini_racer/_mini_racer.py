@@ -71,8 +71,8 @@ class MiniRacer:
         self._ctx: Context | None = None
         self._owner = context is None
         self._ctx = Context() if context is None else context
-        self._ctx.on_unhandled = unhandled_rejection
-        self._ctx.on_uncaught = uncaught_exception
+        self._ctx.on_unhandled = unhandled_rejection or self._ctx.on_unhandled
+        self._ctx.on_uncaught = uncaught_exception or self._ctx.on_uncaught
 
     def __enter__(self) -> Self:
         return self

@@ -48,6 +48,11 @@ def copy_options(
     )
 
 
+def _timed(context: Context, timeout_sec: float | None) -> Options | None:
+    """The options of a call that may have a timeout; None: the context's."""
+    return None if timeout_sec is None else make_options(timeout_sec=timeout_sec, max_memory=context.max_memory)
+
+
 class JSObjectImpl(JSObject):
     """A handle with its context. `wrap` makes them, and gives their references back."""
 
@@ -81,7 +86,7 @@ class JSObjectImpl(JSObject):
     def call_method(self, name: str | JSSymbol, *args: Any, timeout_sec: float | None = None) -> Any:
         """Calls a method of the object: see `JSObject.call_method`."""
         message = _wire.encode_array((name, *args), self._context, 1)
-        options = None if timeout_sec is None else make_options(timeout_sec=timeout_sec)
+        options = _timed(self._context, timeout_sec)
         return self._context.on("mr_call_method", self._wire_handle, message, options)
 
 
@@ -195,11 +200,9 @@ class JSFunctionImpl(JSMappedObjectImpl, JSFunction):
         """Calls the function: see `JSFunction`."""
         context = self._context
         message, buffers = _wire.encode_array((this, *args), context, 1)
-        options = None
-        if copy:
-            options = copy_options(context, max_depth, max_bytes, maps, timeout_sec)
-        elif timeout_sec is not None:
-            options = make_options(timeout_sec=timeout_sec, max_memory=context.max_memory)
+        options = (
+            copy_options(context, max_depth, max_bytes, maps, timeout_sec) if copy else _timed(context, timeout_sec)
+        )
         if buffers:
             return context.on("mr_call", self._wire_handle, (message, buffers), options)
         return context.run(context.call, self._wire_handle, message, len(message), options or context.options)
@@ -207,7 +210,7 @@ class JSFunctionImpl(JSMappedObjectImpl, JSFunction):
     def new(self, *args: Any, timeout_sec: float | None = None) -> Any:
         """Calls the function as a constructor: see `JSFunction.new`."""
         message = _wire.encode_array(args, self._context)
-        options = None if timeout_sec is None else make_options(timeout_sec=timeout_sec)
+        options = _timed(self._context, timeout_sec)
         return self._context.on("mr_construct", self._wire_handle, message, options)
 
     def cancelable(self) -> CancelableJSFunction:

@@ -7,12 +7,13 @@ hands the news to who waits. asyncio is imported when it is first needed; it tak
 from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
+from contextlib import suppress
 from itertools import count
 from sys import modules
 
 from py_mini_racer import _wire
 from py_mini_racer._context import make_options
-from py_mini_racer._exc import JSTimeoutException
+from py_mini_racer._exc import JSClosedException, JSTimeoutException
 from py_mini_racer._objects import JSMappedObjectImpl, JSObjectImpl, copy_options
 from py_mini_racer._types import CancelableJSFunction, JSError, JSPromise, JSUndefined, JSUndefinedType
 
@@ -187,6 +188,7 @@ async def wrap_py_function(
 
     def begin(promise: JSPromiseImpl, where: str, arguments: tuple[Any, ...]) -> None:
         if closed:
+            _reject(context, promise, _GONE)
             return
         task = loop.create_task(_finish(context, promise, where, function, arguments))
         tasks.add(task)
@@ -210,15 +212,27 @@ async def _finish(
     arguments: tuple[Any, ...],
 ) -> None:
     """Settles the promise with what the coroutine comes to. `where`: the JavaScript stack of the call."""
+    from asyncio import CancelledError
+
     try:
         value = await function(*arguments)
         context.settle(promise, fulfilled=True, value=value)
+    except CancelledError:
+        _reject(context, promise, _GONE)
+        raise
     except Exception:  # noqa: BLE001 (it goes on as the promise's reason)
         from traceback import format_exc
 
         message = f"Error running Python function:\n{format_exc()}"
-        reason = JSError(message, stack=f"Error: {message}\n{where}")
-        context.settle(promise, fulfilled=False, value=reason)
+        _reject(context, promise, message, f"Error: {message}\n{where}")
+
+
+_GONE = "the Python function was cancelled, or is no longer there to be called"
+
+
+def _reject(context: Context, promise: JSPromiseImpl, message: str, stack: str | None = None) -> None:
+    with suppress(JSClosedException):  # then there is nobody to tell
+        context.settle(promise, fulfilled=False, value=JSError(message, stack=stack))
 
 
 __all__ = ["CancelableJSFunctionImpl", "JSPromiseImpl", "in_thread", "wrap_py_function"]

@@ -235,6 +235,23 @@ def test_wrap_py_function_that_fails():
     asyncio.run(main())
 
 
+def test_wrap_py_function_that_is_gone():
+    async def forever():
+        await asyncio.sleep(10000)
+
+    async def main():
+        with mini_racer() as ctx:
+            async with ctx.wrap_py_function(forever) as function:
+                ctx.eval("x => this.func = x")(function)
+                cancelled = ctx.eval("this.func()")
+                await asyncio.sleep(0.01)
+            for promise in (cancelled, ctx.eval("this.func()")):
+                with pytest.raises(JSPromiseError, match="no longer there"):
+                    await promise
+
+    asyncio.run(main())
+
+
 def test_wrap_py_function_left_while_it_runs():
     async def main():
         began = asyncio.Event()

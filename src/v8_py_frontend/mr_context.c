@@ -146,6 +146,14 @@ begin_close(mr_context id)
   atomic_store(&closed->closing, true);
   mr__levels_stop(closed, NULL, MR_CLOSED);
   pthread_mutex_unlock(&closed->levels_mutex);
+  return closed;
+}
+
+mr_status
+mr_context_close(mr_context id)
+{
+  mr__context *closed = begin_close(id);
+  if (!closed) return MR_OK;
   /* Who runs JavaScript must not wait for another context: that one's thread may be closing ours. Whoever leaves last finds `closing`. */
   atomic_thread_fence(memory_order_seq_cst);
   bool taken = !mr__level_is_inside();
@@ -154,6 +162,20 @@ begin_close(mr_context id)
   if (taken) mr__context_leave(closed);
   mr__context_unreference(closed);
   return MR_OK;
+}
+
+void
+mr__contexts_abandon(void)
+{
+  for (uint32_t at = 0;;) {
+    pthread_mutex_lock(&table_mutex);
+    mr__context *open = mr__table_next(&table, &at);
+    mr_context id = open && mr__lock_is_held(&open->lock) ? open->id : 0;
+    pthread_mutex_unlock(&table_mutex);
+    if (!open) return;
+    mr__context *closed = id ? begin_close(id) : NULL;
+    if (closed) mr__context_unreference(closed);
+  }
 }
 
 /* --- releasing handles --- */

@@ -1,4 +1,7 @@
 /* mr_host.c: what V8 asks of a context, and what the client is told. All of it on the thread that has the context's lock. */
+#include <time.h>
+
+#include "mr_clock.h"
 #include "mr_level.h"
 #include "mr_store.h"
 
@@ -43,18 +46,52 @@ heap_used(void *owner, size_t used)
   mrv8_memory_pressure(collected->isolate);
 }
 
+/* Callbacks that run, or are about to find out that they must not. */
+static atomic_int callbacks;
+static atomic_bool quiet;
+
+static bool
+begin_callback(void)
+{
+  atomic_fetch_add(&callbacks, 1);
+  if (!atomic_load(&quiet)) return true;
+  atomic_fetch_sub(&callbacks, 1);
+  return false;
+}
+
+static void
+end_callback(void)
+{
+  atomic_fetch_sub(&callbacks, 1);
+}
+
+mr_status
+mr_quiesce(int64_t wait)
+{
+  if (wait < 0) return MR_BAD_ARGUMENT;
+  atomic_store(&quiet, true);
+  const struct timespec pause = {.tv_nsec = 500000};
+  for (int64_t end = mr__now() + wait; atomic_load(&callbacks) && mr__now() < end;) nanosleep(&pause, NULL);
+  if (atomic_load(&callbacks)) mr__contexts_abandon();
+  return MR_OK;
+}
+
 static void
 call(void *owner, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply)
 {
   mr__context *caller = owner;
-  if (caller->call) caller->call(caller->data, caller->id, function, in, in_size, reply);
+  if (!caller->call || !begin_callback()) return;
+  caller->call(caller->data, caller->id, function, in, in_size, reply);
+  end_callback();
 }
 
 static void
 event(void *owner, uint32_t what, uint64_t id, const uint8_t *message, uint64_t size)
 {
   mr__context *teller = owner;
-  if (teller->event) teller->event(teller->data, teller->id, what, id, message, size);
+  if (!teller->event || !begin_callback()) return;
+  teller->event(teller->data, teller->id, what, id, message, size);
+  end_callback();
 }
 
 static uint32_t

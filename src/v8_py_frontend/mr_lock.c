@@ -51,6 +51,12 @@ mr__lock_is_mine(mr__lock *lock)
   return atomic_load_explicit(&lock->owner, memory_order_relaxed) == self();
 }
 
+bool
+mr__lock_is_held(const mr__lock *lock)
+{
+  return atomic_load_explicit(&lock->state, memory_order_relaxed) != FREE;
+}
+
 static void
 enqueue(mr__lock *lock, mr__waiter *waiter)
 {

@@ -33,6 +33,9 @@ bool mr__lock_try(mr__lock *lock);
 /* Whether this thread holds it. */
 bool mr__lock_is_mine(mr__lock *lock);
 
+/* Whether some thread held it a moment ago. */
+bool mr__lock_is_held(const mr__lock *lock);
+
 /* From now on nobody gets the lock who does not have it, but for mr__lock_acquire_last(). Who waits gets MR_CLOSED. */
 void mr__lock_cancel(mr__lock *lock);
 

@@ -180,12 +180,14 @@ WriteRecord(const Run &run, const Thrown &thrown, v8::Local<v8::Message> message
 }  // namespace
 
 mr_status
-WriteException(const Run &run, const v8::TryCatch &caught, uint8_t flags)
+WriteException(const Run &run, v8::TryCatch *caught, uint8_t flags)
 {
-  if (flags & MR_X_REJECTED) return WriteRejection(run, caught.Exception());
-  Thrown thrown{caught.Exception(), {}, {}, {}, {}};
+  v8::Local<v8::Message> message = caught->Message();
+  Thrown thrown{caught->Exception(), {}, {}, {}, {}};
+  caught->Reset(); /* V8 must not be asked anything while what was thrown outside of JavaScript is still on its way */
+  if (flags & MR_X_REJECTED) return WriteRejection(run, thrown.value);
   if (!thrown.Ask(run)) return MR_TERMINATED;
-  return WriteRecord(run, thrown, caught.Message(), TextOf(run, caught.Message(), thrown.what, thrown.stack), flags);
+  return WriteRecord(run, thrown, message, TextOf(run, message, thrown.what, thrown.stack), flags);
 }
 
 mr_status

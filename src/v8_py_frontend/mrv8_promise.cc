@@ -55,7 +55,7 @@ Tell(mrv8_isolate *self, uint32_t event, uint64_t id, const Later &later, Writer
   if (status == MR_EXCEPTION && !caught.HasTerminated()) {
     mr__result_start(&message);
     event = event == MR_EVENT_FULFILLED ? MR_EVENT_REJECTED : event;
-    status = WriteException(run, caught, 0);
+    status = WriteException(run, &caught, 0);
   }
   if (status < 0 && status != MR_TERMINATED) { /* who waits must hear of it, whatever it is; the message may hold the path to the place */
     event = event == MR_EVENT_FULFILLED ? MR_EVENT_REJECTED : event;
@@ -64,7 +64,7 @@ Tell(mrv8_isolate *self, uint32_t event, uint64_t id, const Later &later, Writer
   }
   if (status == MR_OK) self->host->event(self->owner, event, id, message.data, message.size);
   mr_result_free(&message);
-  if (caught.HasTerminated()) caught.ReThrow();
+  if (self->terminating.load()) isolate->TerminateExecution(); /* what was stopped in here must not go on out there */
 }
 
 /* The function's data: [handle of the promise, whether it is the listener to a rejection, and what Later holds]. */

@@ -401,7 +401,7 @@ Perform(const Run &run)
   if (caught.HasTerminated() || run.isolate->IsExecutionTerminating()) return MR_TERMINATED;
   if (status != MR_EXCEPTION) return status;
   mr__result_start(run.result);
-  status = mrv8::WriteException(run, caught, answer.flags);
+  status = mrv8::WriteException(run, &caught, answer.flags);
   if (status == MR_OK) status = MR_EXCEPTION;
   return run.request->operation == MRV8_TIMER ? TellUncaught(run, status) : status;
 }

@@ -37,8 +37,8 @@ mr_status WriteHead(const Run &run, char tag, uint32_t count);
 /* Appends a buffer ('v'): an ArrayBuffer, a SharedArrayBuffer or a view of one. */
 mr_status WriteBuffer(const Run &run, v8::Local<v8::Object> buffer);
 
-/* Appends the whole record of what was caught, running what JavaScript it takes. MR_OK; MR_TERMINATED; MR_NO_MEMORY. `flags`: MR_X_*. */
-mr_status WriteException(const Run &run, const v8::TryCatch &caught, uint8_t flags);
+/* Appends the whole record of what was caught, and resets that, running what JavaScript it takes. MR_OK; MR_TERMINATED; MR_NO_MEMORY. `flags`: MR_X_*. */
+mr_status WriteException(const Run &run, v8::TryCatch *caught, uint8_t flags);
 
 /* The same for a value that was not caught: what a promise was rejected with. */
 mr_status WriteRejection(const Run &run, v8::Local<v8::Value> reason);

@@ -6,6 +6,7 @@ GIL for the call: the functions wait for locks. Any thread.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import sys
 from ctypes import (
@@ -185,6 +186,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_result_free": (None, [c_void_p]),
     "mr_context_new": (c_int32, [POINTER(ContextOptions), POINTER(c_uint64)]),
     "mr_context_close": (c_int32, [c_uint64]),
+    "mr_quiesce": (c_int32, [c_int64]),
     "mr_context_count": (c_uint64, []),
     "mr_handle_count": (c_int32, [c_uint64, POINTER(c_uint64)]),
     "mr_terminate": (c_int32, [c_uint64]),
@@ -224,6 +226,9 @@ DEFAULT_V8_FLAGS = ("--single-threaded",)
 _LIBRARY = "libmini_racer.so"
 _ICU_DATA = "icudtl.dat"
 _SNAPSHOT = "snapshot_blob.bin"
+
+# Nanoseconds that callbacks may still take when Python ends. Then it ends each thread that asks for the GIL, wherever that is.
+_LAST_CALLBACKS = 50_000_000
 
 _library: ctypes.CDLL | None = None
 _initialized = False
@@ -324,6 +329,7 @@ def init_mini_racer(*, flags: Iterable[str] = DEFAULT_V8_FLAGS, ignore_duplicate
         else:
             _library = _library or open_library(library_path())
             _start(_library, flags)
+            atexit.register(_library.mr_quiesce, _LAST_CALLBACKS)
             _initialized = True
         assert _library is not None
         return _library

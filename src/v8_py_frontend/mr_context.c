@@ -165,6 +165,13 @@ mr_context_close(mr_context id)
 }
 
 void
+mr__context_abandon(mr_context id)
+{
+  mr__context *closed = begin_close(id);
+  if (closed) mr__context_unreference(closed);
+}
+
+void
 mr__contexts_abandon(void)
 {
   for (uint32_t at = 0;;) {
@@ -173,8 +180,7 @@ mr__contexts_abandon(void)
     mr_context id = open && mr__lock_is_held(&open->lock) ? open->id : 0;
     pthread_mutex_unlock(&table_mutex);
     if (!open) return;
-    mr__context *closed = id ? begin_close(id) : NULL;
-    if (closed) mr__context_unreference(closed);
+    if (id) mr__context_abandon(id);
   }
 }
 

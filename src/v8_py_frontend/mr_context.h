@@ -49,7 +49,8 @@ bool mr__contexts_usable(void);
 mr__context *mr__context_find(mr_context id);
 void mr__context_unreference(mr__context *context);
 
-/* Closes the contexts that threads are busy in, without waiting for these. */
+/* Closes a context, or all that threads are busy in, without waiting for these. */
+void mr__context_abandon(mr_context id);
 void mr__contexts_abandon(void);
 
 /* Gives the lock back. The outermost one to leave a closed context destroys it. */

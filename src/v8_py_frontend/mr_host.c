@@ -1,5 +1,7 @@
 /* mr_host.c: what V8 asks of a context, and what the client is told. All of it on the thread that has the context's lock. */
+#include <pthread.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "mr_clock.h"
 #include "mr_level.h"
@@ -49,14 +51,18 @@ heap_used(void *owner, size_t used)
 /* Callbacks that run, or are about to find out that they must not. */
 static atomic_int callbacks;
 static atomic_bool quiet;
+static pthread_t quiet_for; /* set before `quiet` */
 
+/* False: there is nobody to call any more. */
 static bool
-begin_callback(void)
+begin_callback(mr__context *caller)
 {
   atomic_fetch_add(&callbacks, 1);
   if (!atomic_load(&quiet)) return true;
   atomic_fetch_sub(&callbacks, 1);
-  return false;
+  if (pthread_equal(quiet_for, pthread_self())) return false;
+  mr__context_abandon(caller->id);
+  for (;;) pause();
 }
 
 static void
@@ -69,6 +75,7 @@ mr_status
 mr_quiesce(int64_t wait)
 {
   if (wait < 0) return MR_BAD_ARGUMENT;
+  quiet_for = pthread_self();
   atomic_store(&quiet, true);
   const struct timespec pause = {.tv_nsec = 500000};
   for (int64_t end = mr__now() + wait; atomic_load(&callbacks) && mr__now() < end;) nanosleep(&pause, NULL);
@@ -80,7 +87,7 @@ static void
 call(void *owner, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply)
 {
   mr__context *caller = owner;
-  if (!caller->call || !begin_callback()) return;
+  if (!caller->call || !begin_callback(caller)) return;
   caller->call(caller->data, caller->id, function, in, in_size, reply);
   end_callback();
 }
@@ -89,7 +96,7 @@ static void
 event(void *owner, uint32_t what, uint64_t id, const uint8_t *message, uint64_t size)
 {
   mr__context *teller = owner;
-  if (!teller->event || !begin_callback()) return;
+  if (!teller->event || !begin_callback(teller)) return;
   teller->event(teller->data, teller->id, what, id, message, size);
   end_callback();
 }

@@ -37,7 +37,4 @@ mr_status mr__run_inside(mr__level *entered, mrv8_request *request, int64_t dead
 /* Whether this thread runs JavaScript, in any context: it is then in a host function's callback. */
 bool mr__level_is_inside(void);
 
-/* The defaults of a call. */
-extern const mr_options mr__default_options;
-
 #endif /* MR_LEVEL_H_ */

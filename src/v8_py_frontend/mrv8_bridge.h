@@ -42,6 +42,9 @@ typedef struct mrv8_host {
   mrv8_timer *(*timer_take)(void *owner, uint32_t number);
 } mrv8_host;
 
+/* The defaults of a call; the core's. */
+extern const mr_options mr__default_options;
+
 typedef enum mrv8_operation {
   MRV8_NOTHING,     /* enter and leave; for what is due on entry */
   MRV8_EVAL,        /* `in`: the code */

@@ -16,8 +16,8 @@ namespace mrv8 {
 
 namespace {
 
-constexpr mr_options kFlat = {sizeof(mr_options), 0, 0, 0, UINT64_C(1) << 30, 400, 0, nullptr, 0, 0, nullptr, 0, 0};
-constexpr mrv8_request kNoRequest = {MRV8_NOTHING, 0, nullptr, 0, nullptr, 0, nullptr, 0, &kFlat};
+/* A message that no request asked for is written and read as one with the defaults is. */
+constexpr mrv8_request kNoRequest = {MRV8_NOTHING, 0, nullptr, 0, nullptr, 0, nullptr, 0, &mr__default_options};
 
 mrv8_isolate *
 SelfOf(v8::Isolate *isolate)

@@ -7,22 +7,13 @@ namespace mrv8 {
 
 namespace {
 
-/* What of a call's options holds for an answer that comes later. */
-struct Later {
-  uint32_t flags = 0;
-  uint32_t max_depth = 400;
-  double max_bytes = 1 << 30;
-};
-
 /* A failure's path and text. */
 std::u16string
 Reason(const Run &run, mr_status status)
 {
   std::u16string text;
-  mr_options options = {};
-  options.max_depth = 1;
   mrv8_request request = {};
-  request.options = &options;
+  request.options = &mr__default_options;
   Run quiet = run;
   quiet.request = &request;
   v8::Local<v8::Value> path;
@@ -38,14 +29,9 @@ Reason(const Run &run, mr_status status)
 /* Writes one message with `write`, and tells the host. */
 template <typename Writer>
 void
-Tell(mrv8_isolate *self, uint32_t event, uint64_t id, const Later &later, Writer write)
+Tell(mrv8_isolate *self, uint32_t event, uint64_t id, const mr_options &options, Writer write)
 {
   v8::Isolate *isolate = self->isolate;
-  mr_options options = {};
-  options.struct_size = sizeof options;
-  options.flags = later.flags;
-  options.max_depth = later.max_depth;
-  options.max_bytes = static_cast<uint64_t>(later.max_bytes);
   mrv8_request request = {MRV8_NOTHING, 0, nullptr, 0, nullptr, 0, nullptr, 0, &options};
   mr_result message = {};
   mr_result_free(&message); /* makes it ready for use */
@@ -67,7 +53,7 @@ Tell(mrv8_isolate *self, uint32_t event, uint64_t id, const Later &later, Writer
   if (self->terminating.load()) isolate->TerminateExecution(); /* what was stopped in here must not go on out there */
 }
 
-/* The function's data: [handle of the promise, whether it is the listener to a rejection, and what Later holds]. */
+/* The function's data: [handle of the promise, whether it is the listener to a rejection, and flags, max_depth, max_bytes of the options]. */
 void
 OnSettled(const v8::FunctionCallbackInfo<v8::Value> &info)
 {
@@ -78,10 +64,13 @@ OnSettled(const v8::FunctionCallbackInfo<v8::Value> &info)
     if (!info.Data().As<v8::Array>()->Get(isolate->GetCurrentContext(), i).ToLocal(&parts[i])) return;
   bool lossless = false;
   uint64_t id = parts[0].As<v8::BigInt>()->Uint64Value(&lossless);
-  Later later{parts[2].As<v8::Uint32>()->Value(), parts[3].As<v8::Uint32>()->Value(), parts[4].As<v8::Number>()->Value()};
+  mr_options options = mr__default_options;
+  options.flags = parts[2].As<v8::Uint32>()->Value();
+  options.max_depth = parts[3].As<v8::Uint32>()->Value();
+  options.max_bytes = static_cast<uint64_t>(parts[4].As<v8::Number>()->Value());
   v8::Local<v8::Value> value = info[0];
-  if (parts[1]->IsTrue()) Tell(self, MR_EVENT_REJECTED, id, {}, [&](const Run &run) { return WriteRejection(run, value); });
-  else Tell(self, MR_EVENT_FULFILLED, id, later, [&](const Run &run) { return Write(run, value); });
+  if (parts[1]->IsTrue()) Tell(self, MR_EVENT_REJECTED, id, mr__default_options, [&](const Run &run) { return WriteRejection(run, value); });
+  else Tell(self, MR_EVENT_FULFILLED, id, options, [&](const Run &run) { return Write(run, value); });
 }
 
 bool
@@ -171,7 +160,7 @@ TellHost(const Run &run)
       continue;
     }
     v8::Local<v8::Value> reason = rejection.reason.Get(run.isolate);
-    Tell(self, MR_EVENT_UNHANDLED, 0, {}, [&](const Run &inner) { return WriteRejection(inner, reason); });
+    Tell(self, MR_EVENT_UNHANDLED, 0, mr__default_options, [&](const Run &inner) { return WriteRejection(inner, reason); });
   }
   for (Rejection &rejection : kept) self->rejections.push_back(std::move(rejection));
 }

@@ -245,13 +245,20 @@ Reader::ReadError(v8::Local<v8::Value> *value)
   containers_.push_back({error, 0});
   v8::Local<v8::String> names[] = {v8::String::NewFromUtf8Literal(isolate, "name"), v8::String::NewFromUtf8Literal(isolate, "message"),
                                    v8::String::NewFromUtf8Literal(isolate, "stack"), v8::String::NewFromUtf8Literal(isolate, "cause")};
-  for (auto name : names) {
+  constexpr int kLongestTitle = 1 << 20;
+  v8::Local<v8::String> title = v8::String::Empty(isolate); /* "name: message", the stack of an error that brings none */
+  for (int i = 0; i < 4; i++) {
     v8::Local<v8::Value> part;
     bool hole = at_ < end_ && *at_ == MR_TAG_HOLE;
     mr_status status = Read(&part);
     if (status != MR_OK) return status;
-    if (hole || (part->IsUndefined() && name != names[3])) continue;
-    if (error->DefineOwnProperty(run_.context, name, part, v8::DontEnum).IsNothing()) return MR_EXCEPTION;
+    if (i < 2 && part->IsString() && part.As<v8::String>()->Length() < kLongestTitle) {
+      if (title->Length()) title = v8::String::Concat(isolate, title, v8::String::NewFromUtf8Literal(isolate, ": "));
+      title = v8::String::Concat(isolate, title, part.As<v8::String>());
+    }
+    if (i == 2 && part->IsUndefined()) part = title;
+    if (hole || (part->IsUndefined() && i < 3)) continue;
+    if (error->DefineOwnProperty(run_.context, names[i], part, v8::DontEnum).IsNothing()) return MR_EXCEPTION;
   }
   *value = error;
   return MR_OK;

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from child import output_of
+
+from tests.child import output_of
 
 EXITS = {
     "an interval of JavaScript alone": """

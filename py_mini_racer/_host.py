@@ -11,7 +11,14 @@ from itertools import count
 from weakref import ref
 
 from py_mini_racer import _dll, _wire
-from py_mini_racer._exc import JSClosedException, JSConversionException, JSEvalException, JSPromiseError, JSValueError
+from py_mini_racer._exc import (
+    JSClosedException,
+    JSConversionException,
+    JSEvalException,
+    JSPromiseError,
+    JSTerminatedException,
+    JSValueError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +34,12 @@ RELEASED, FULFILLED, REJECTED, UNHANDLED, UNCAUGHT = range(1, 6)
 RETURN, THROW = 0, 1
 
 _hosts: dict[int, ref[Host]] = {}  # by the context's id
-_numbers = count(1)  # of functions and errors; one counter, as the library tells of both in one way
+_numbers = count(1)  # of functions, errors and calls; one counter, as the library tells of the first two in one way
+
+
+def next_number() -> int:
+    """A number for a call (mr_options.call), never used again."""
+    return next(_numbers)
 
 
 class Host:
@@ -37,9 +49,7 @@ class Host:
         self._context = ref(context)  # the context owns us
         self._functions: dict[int, Callable[..., Any]] = {}
         self._errors: dict[int, BaseException] = {}
-        self._waiting: dict[
-            int, list[Waiter]
-        ] = {}  # by the promise's handle, in the order in which mr_await() was called
+        self._waiting: dict[int, Waiter] = {}  # by mr_options.call of mr_await()
         self.fatal: BaseException | None = (
             None  # a KeyboardInterrupt or the like that a callback raised: it ends the script and goes on
         )
@@ -57,26 +67,24 @@ class Host:
 
     def close(self) -> None:
         """Nothing of the context is going to come any more: whoever waits is told so."""
-        for waiters in list(self._waiting.values()):
-            for waiter in waiters:
+        for number in list(self._waiting):
+            waiter = self._waiting.pop(number, None)
+            if waiter is not None:
                 waiter(None, JSClosedException())
-        self._waiting.clear()
         self._functions.clear()
         self._errors.clear()
 
     # --- waiting for promises ---
 
-    def wait(self, handle: int, waiter: Waiter) -> None:
-        """Calls `waiter(value, error)`, on any thread, when the library tells of the promise. Before mr_await() is called."""
-        self._waiting.setdefault(handle, []).append(waiter)
+    def wait(self, waiter: Waiter) -> int:
+        """Calls `waiter(value, error)`, on any thread, when the library tells of the call of mr_await() with this number. Before that call."""
+        number = next(_numbers)
+        self._waiting[number] = waiter
+        return number
 
-    def forget(self, handle: int, waiter: Waiter) -> None:
+    def forget(self, number: int) -> None:
         """The promise was settled already, and the library is not going to tell."""
-        waiters = self._waiting.get(handle, [])
-        if waiter in waiters:
-            waiters.remove(waiter)
-        if not waiters:
-            self._waiting.pop(handle, None)
+        self._waiting.pop(number, None)
 
     # --- what the library calls ---
 
@@ -116,25 +124,23 @@ class Host:
         elif what == UNCAUGHT:
             context.uncaught(context.thrown(message) if message else context.stopped(_signed(number)))
 
-    def _settled(self, context: Context, what: int, handle: int, message: bytes) -> None:
-        waiters = self._waiting.get(handle)
-        if not waiters:
-            return
-        waiter = waiters.pop(0)
-        if not waiters:
-            self._waiting.pop(handle, None)
+    def _settled(self, context: Context, what: int, number: int, message: bytes) -> None:
         value: Any = None
         error: Exception | None = None
         try:
             if what == FULFILLED:
                 value = _wire.decode(message, context)
+            elif not message:
+                error = JSTerminatedException()
             elif message[0] == _wire.EXCEPTION:
                 error = context.thrown(message)
             else:
                 error = JSConversionException(_wire.decode(message, context))
         except Exception as problem:  # noqa: BLE001 (who waits shall have it)
             error = problem
-        waiter(value, error)
+        waiter = self._waiting.pop(number, None)
+        if waiter is not None:
+            waiter(value, error)
 
     def _thrown(self, error: BaseException, context: Context) -> _wire.Message:
         """What JavaScript catches: what JavaScript itself threw, if that came by, else an Error that stands for the Python exception."""
@@ -151,8 +157,16 @@ class Host:
             self.fatal = error
             context.terminate()
         number = next(_numbers)
+        message = _wire.encode_host_error(number, type(error).__name__, _text_of(error))
         self._errors[number] = error
-        return _wire.encode_host_error(number, type(error).__name__, str(error))
+        return message
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as problem:  # noqa: BLE001 (a __str__ may raise anything)
+        return f"(its text cannot be made: {type(problem).__name__})"
 
 
 def _signed(number: int) -> int:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
 from contextlib import suppress
-from itertools import count
 from sys import modules
 
 from py_mini_racer import _wire
 from py_mini_racer._context import make_options
 from py_mini_racer._exc import JSClosedException, JSTimeoutException
+from py_mini_racer._host import next_number
 from py_mini_racer._objects import JSMappedObjectImpl, JSObjectImpl, copy_options
 from py_mini_racer._types import CancelableJSFunction, JSError, JSPromise, JSUndefined, JSUndefinedType
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from py_mini_racer import _dll
     from py_mini_racer._context import Context
     from py_mini_racer._types import JSFunction, JSObject
-
-_calls = count(1)  # numbers for mr_cancel()
 
 
 class JSPromiseImpl(JSObjectImpl, JSPromise):
@@ -63,7 +61,10 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
             raise JSTimeoutException
         value, error = answer
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                del error, answer[:]  # as in Context.run
         return value
 
     async def get_async(
@@ -93,15 +94,16 @@ def _settled_or_wait(
     promise: JSPromiseImpl, waiter: Callable[[Any, BaseException | None], None], options: _dll.Options | None
 ) -> Any:
     """The value of a settled promise; HOLE_VALUE for a pending one, and then the waiter is going to be called."""
-    context, handle = promise._context, promise._wire_handle
-    context.host.wait(handle, waiter)
+    context = promise._context
+    options = options or make_options(max_memory=context.max_memory)
+    options.call = number = context.host.wait(waiter)
     try:
-        value = context.on("mr_await", handle, None, options)
+        value = context.on("mr_await", promise._wire_handle, None, options)
     except BaseException:
-        context.host.forget(handle, waiter)
+        context.host.forget(number)
         raise
     if value is not _wire.HOLE_VALUE:
-        context.host.forget(handle, waiter)
+        context.host.forget(number)
     return value
 
 
@@ -131,7 +133,7 @@ async def in_thread(context: Context, function: Callable[[_dll.Options], Any]) -
     """Runs `function(options)`, which calls into the context, on a thread; cancelled, it stops what runs there."""
     from asyncio import CancelledError, get_running_loop, shield, wait
 
-    call = next(_calls)
+    call = next_number()
     options = make_options(max_memory=context.max_memory)
     options.call = call
     started = False

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from py_mini_racer import (
+    JSConversionException,
+    JSEvalException,
+    JSObject,
+    JSPromise,
+    JSTerminatedException,
+    JSTimeoutException,
+    MiniRacer,
+)
+from py_mini_racer._context import Context
 from tests.child import output_of
+
+
+def context_of(ctx: MiniRacer) -> Context:
+    assert ctx._ctx is not None
+    return ctx._ctx
+
 
 EXITS = {
     "an interval of JavaScript alone": """
@@ -71,3 +93,139 @@ def test_javascript_can_be_used_until_the_end() -> None:
         print(call())
     """
     assert output_of(script).splitlines() == ["5", "2", "too late: the host function gave no answer"]
+
+
+# --- waiting ---
+
+
+def test_many_threads_wait_for_one_promise() -> None:
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with MiniRacer() as ctx:
+            for _ in range(150):
+                promise = ctx.eval("var settle; new Promise(resolve => { settle = resolve; })")
+                values: list[object] = []
+                threads = [
+                    threading.Thread(target=lambda p=promise, v=values: v.append(p.get(timeout=10))) for _ in range(4)
+                ]
+                for thread in threads:
+                    thread.start()
+                ctx.eval("settle({})")
+                for thread in threads:
+                    thread.join()
+                assert len(values) == 4
+                del promise, values, threads
+            gc.collect()
+            assert context_of(ctx).value_count() == 0
+    finally:
+        sys.setswitchinterval(switch)
+
+
+def test_a_copy_and_a_handle_of_one_promise_do_not_get_mixed_up() -> None:
+    with MiniRacer() as ctx:
+        for _ in range(50):
+            promise = ctx.eval("var settle; new Promise(resolve => { settle = resolve; })")
+            kinds: dict[bool, object] = {}
+
+            def wait(copy: bool, promise: JSPromise = promise, kinds: dict[bool, object] = kinds) -> None:
+                kinds[copy] = promise.get(timeout=10, copy=copy)
+
+            threads = [threading.Thread(target=wait, args=(copy,)) for copy in (True, False)]
+            for thread in threads:
+                thread.start()
+            ctx.eval("settle({})")
+            for thread in threads:
+                thread.join()
+            assert isinstance(kinds[True], dict)
+            assert isinstance(kinds[False], JSObject)
+
+
+@pytest.mark.parametrize(
+    "code", ["queueMicrotask(() => { while (true); }); settle(1)", "fail({get message() { while (true); }})"]
+)
+def test_who_waits_hears_of_it_when_the_news_is_stopped_on_its_way(code: str) -> None:
+    with MiniRacer() as ctx:
+        promise = ctx.eval("var settle, fail; new Promise((resolve, reject) => { settle = resolve; fail = reject; })")
+        raised: list[BaseException] = []
+
+        def wait() -> None:
+            try:
+                promise.get(timeout=10)
+            except JSEvalException as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        while not context_of(ctx).host._waiting:
+            time.sleep(0.001)
+        time.sleep(0.01)
+        with pytest.raises(JSTimeoutException):
+            ctx.eval(code, timeout_sec=0.05)
+        thread.join()
+        assert type(raised[0]) is JSTerminatedException
+
+
+# --- what is left behind ---
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+def fails(error: Exception) -> None:
+    raise error
+
+
+LEFT_BEHIND = {
+    "errors of callbacks": "try_call(lambda: fails(ValueError('x')))",
+    "errors of callbacks without a text": "try_call(lambda: fails(UnspeakableError()))",
+    "answers that cannot be converted": "try_call(lambda: [print, object()])",
+    "arguments that cannot be converted": "swallow(same, [print, object()])",
+    "calls that come too late": "swallow(same, lambda: 1, timeout_sec=0)",
+    "functions": "same(lambda: 1)",
+    "promises": "ctx.eval('Promise.resolve({})').get()",
+    "copies": "ctx.eval('({a: [1, {b: () => 1}, Symbol()], c: new Uint8Array(10)})', copy=True)",
+    "copies that fail": "swallow(ctx.eval, '[Symbol(), new Map([[{}, () => 1]])]', copy=True)",
+    "exceptions": "swallow(ctx.eval, 'throw {a: 1}')",
+}
+
+
+@pytest.mark.parametrize("work", LEFT_BEHIND.values(), ids=LEFT_BEHIND)
+def test_ten_thousand_leave_nothing_behind(work: str) -> None:
+    def swallow(function: Callable[..., object], *arguments: object, **options: object) -> None:
+        with suppress(JSEvalException, JSConversionException):
+            function(*arguments, **options)
+
+    def try_call(callback: Callable[[], object]) -> None:
+        swallow(call, callback)
+
+    with MiniRacer() as ctx:
+        same, call = ctx.eval("x => undefined"), ctx.eval("f => f()")
+        names = {
+            "ctx": ctx,
+            "same": same,
+            "swallow": swallow,
+            "try_call": try_call,
+            "fails": fails,
+            "UnspeakableError": UnspeakableError,
+        }
+        code = compile(work, "<work>", "eval")
+        sizes = []
+        for _ in range(2):
+            for _ in range(5000):
+                eval(code, names)
+            gc.collect()
+            for _ in range(2):
+                ctx.low_memory_notification()
+                ctx.eval("0")
+            sizes.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096)
+        host = context_of(ctx).host
+        assert (context_of(ctx).value_count(), len(host._functions), len(host._errors), len(host._waiting)) == (
+            2,
+            0,
+            0,
+            0,
+        )
+        assert sizes[1] - sizes[0] < 12e6

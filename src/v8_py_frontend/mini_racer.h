@@ -106,8 +106,8 @@ typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, ui
 
 /* Events. */
 #define MR_EVENT_RELEASED 1u  /* JavaScript has no use any more for the host function or host error `id`; no message */
-#define MR_EVENT_FULFILLED 2u /* the promise with handle `id`, which mr_await() found pending; the message is its value */
-#define MR_EVENT_REJECTED 3u  /* likewise; the message is an exception, or a string that says why the value could not be written */
+#define MR_EVENT_FULFILLED 2u /* a promise that mr_await() found pending; the message is its value; `id` is the promise's handle, or mr_options.call of mr_await() */
+#define MR_EVENT_REJECTED 3u  /* likewise; the message is an exception, or a string that says why the value could not be written, or empty: JavaScript was stopped */
 #define MR_EVENT_UNHANDLED 4u /* a promise was rejected and nobody has taken notice; the message is an exception; `id` is 0 */
 #define MR_EVENT_UNCAUGHT \
   5u /* a timer's callback threw, or was stopped; the message is an exception, or empty; `id` is 0, or the status (as an int64) that stopped it */
@@ -260,7 +260,7 @@ MR_API mr_status mr_read(mr_context context, mr_handle value, const mr_options *
 MR_API mr_status mr_globals(mr_context context, const mr_options *options, mr_result *result);
 
 /* What the promise came to: its value; MR_EXCEPTION with what it was rejected with; or, while it is pending, a hole, and then MR_EVENT_FULFILLED or
- * MR_EVENT_REJECTED is going to come with the promise's handle. The promise counts as handled. With MR_COPY the value comes as a copy, now or later. */
+ * MR_EVENT_REJECTED is going to come, with mr_options.call, or else the promise's handle. The promise counts as handled. With MR_COPY the value comes as a copy, now or later. */
 MR_API mr_status mr_await(mr_context context, mr_handle promise, const mr_options *options, mr_result *result);
 
 /* A new pending promise's handle; and its end. `in` of mr_promise_settle: an array [true, value] to fulfil, [false, reason] to reject. Once settled, nothing happens. */

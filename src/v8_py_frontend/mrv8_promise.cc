@@ -43,7 +43,11 @@ Tell(mrv8_isolate *self, uint32_t event, uint64_t id, const mr_options &options,
     event = event == MR_EVENT_FULFILLED ? MR_EVENT_REJECTED : event;
     status = WriteException(run, &caught, 0);
   }
-  if (status < 0 && status != MR_TERMINATED) { /* who waits must hear of it, whatever it is; the message may hold the path to the place */
+  if (status == MR_TERMINATED && id) { /* who waits must hear of it, and nothing more of the script may run */
+    event = MR_EVENT_REJECTED;
+    mr__result_start(&message);
+    status = MR_OK;
+  } else if (status < 0 && status != MR_TERMINATED) { /* who waits must hear of it, whatever it is; the message may hold the path to the place */
     event = event == MR_EVENT_FULFILLED ? MR_EVENT_REJECTED : event;
     WriteDetail(run, Reason(run, status));
     status = MR_OK;
@@ -53,7 +57,7 @@ Tell(mrv8_isolate *self, uint32_t event, uint64_t id, const mr_options &options,
   if (self->terminating.load()) isolate->TerminateExecution(); /* what was stopped in here must not go on out there */
 }
 
-/* The function's data: [handle of the promise, whether it is the listener to a rejection, and flags, max_depth, max_bytes of the options]. */
+/* The function's data: [number of the wait, whether it is the listener to a rejection, and flags, max_depth, max_bytes of the options]. */
 void
 OnSettled(const v8::FunctionCallbackInfo<v8::Value> &info)
 {
@@ -64,6 +68,7 @@ OnSettled(const v8::FunctionCallbackInfo<v8::Value> &info)
     if (!info.Data().As<v8::Array>()->Get(isolate->GetCurrentContext(), i).ToLocal(&parts[i])) return;
   bool lossless = false;
   uint64_t id = parts[0].As<v8::BigInt>()->Uint64Value(&lossless);
+  self->awaited.erase(id);
   mr_options options = mr__default_options;
   options.flags = parts[2].As<v8::Uint32>()->Value();
   options.max_depth = parts[3].As<v8::Uint32>()->Value();
@@ -73,12 +78,19 @@ OnSettled(const v8::FunctionCallbackInfo<v8::Value> &info)
   else Tell(self, MR_EVENT_FULFILLED, id, options, [&](const Run &run) { return Write(run, value); });
 }
 
+/* What the event is going to have as its id. */
+uint64_t
+NumberOf(const Run &run)
+{
+  return run.request->options->call ? run.request->options->call : run.request->target_handle;
+}
+
 bool
 NewListener(const Run &run, bool rejected, v8::Local<v8::Function> *listener)
 {
   v8::Isolate *isolate = run.isolate;
   const mr_options *options = run.request->options;
-  v8::Local<v8::Value> parts[] = {v8::BigInt::NewFromUnsigned(isolate, run.request->target_handle), v8::Boolean::New(isolate, rejected),
+  v8::Local<v8::Value> parts[] = {v8::BigInt::NewFromUnsigned(isolate, NumberOf(run)), v8::Boolean::New(isolate, rejected),
                                   v8::Integer::NewFromUnsigned(isolate, options->flags), v8::Integer::NewFromUnsigned(isolate, options->max_depth),
                                   v8::Number::New(isolate, static_cast<double>(options->max_bytes))};
   return v8::Function::New(run.context, OnSettled, v8::Array::New(isolate, parts, 5), 1, v8::ConstructorBehavior::kThrow).ToLocal(listener);
@@ -139,7 +151,22 @@ Await(const Run &run, v8::Local<v8::Value> target)
   }
   if (!NewListener(run, false, &fulfilled) || !NewListener(run, true, &rejected)) return MR_EXCEPTION;
   if (promise->Then(run.context, fulfilled, rejected).IsEmpty()) return MR_EXCEPTION;
+  v8::Global<v8::Promise> &awaited = run.self->awaited[NumberOf(run)];
+  awaited.Reset(run.isolate, promise);
+  awaited.SetWeak(); /* a promise that nothing can settle any more goes */
   return WriteTag(run, MR_TAG_HOLE);
+}
+
+void
+TellLost(mrv8_isolate *self)
+{
+  std::vector<uint64_t> lost;
+  for (const auto &[number, promise] : self->awaited)
+    if (promise.IsEmpty() || promise.Get(self->isolate)->State() != v8::Promise::kPending) lost.push_back(number);
+  for (uint64_t number : lost) {
+    self->awaited.erase(number);
+    self->host->event(self->owner, MR_EVENT_REJECTED, number, nullptr, 0);
+  }
 }
 
 void

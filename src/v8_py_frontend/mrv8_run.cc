@@ -378,7 +378,9 @@ RunTasks(const Run &run)
   v8::MicrotaskQueue *microtasks = run.self->microtasks.get();
   do microtasks->PerformCheckpoint(run.isolate);
   while (!ignored.HasTerminated() && mrv8::RunForegroundTask(run.isolate));
-  return !ignored.HasTerminated();
+  if (!ignored.HasTerminated()) return true;
+  mrv8::TellLost(run.self);
+  return false;
 }
 
 /* A timer's throw goes to the host, as there is no caller. */

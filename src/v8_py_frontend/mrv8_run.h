@@ -67,6 +67,9 @@ mr_status NewBuffer(const Run &run, uint32_t element, const void *content, size_
 mr_status Await(const Run &run, v8::Local<v8::Value> target);
 mr_status Preview(const Run &run, v8::Local<v8::Value> target);
 
+/* Microtasks were stopped, and V8 has thrown away those that were still to run: tells the host of the promises that are settled and would have been told of in these. */
+void TellLost(mrv8_isolate *self);
+
 /* Tells the host what is due: references that are gone, rejections that nobody has taken notice of. */
 void TellHost(const Run &run);
 

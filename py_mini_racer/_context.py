@@ -218,13 +218,17 @@ class Context:
                 value = decode(string_at(result.data, result.size), self)
             _idle.append(idle)
             return value
-        error = self._error(status, result)
+        error: BaseException = self._error(status, result)
         _idle.append(idle)
         fatal = self.host.fatal
         if fatal is not None and status == _dll.TERMINATED:
             self.host.fatal = None
-            raise fatal
-        raise error
+            error = fatal
+        try:
+            raise error
+        finally:
+            # A Python exception that went through JavaScript remembers this frame, and this frame the error that it became, which holds on to JavaScript's.
+            del error, fatal
 
     def eval(self, code: str, options: _dll.Options | None) -> Any:
         """Evaluates a script."""

@@ -199,18 +199,18 @@ class JSFunctionImpl(JSMappedObjectImpl, JSFunction):
     ) -> Any:
         """Calls the function: see `JSFunction`."""
         context = self._context
-        message, buffers = _wire.encode_array((this, *args), context, 1)
         options = (
             copy_options(context, max_depth, max_bytes, maps, timeout_sec) if copy else _timed(context, timeout_sec)
         )
+        message, buffers = _wire.encode_array((this, *args), context, 1)
         if buffers:
             return context.on("mr_call", self._wire_handle, (message, buffers), options)
         return context.run(context.call, self._wire_handle, message, len(message), options or context.options)
 
     def new(self, *args: Any, timeout_sec: float | None = None) -> Any:
         """Calls the function as a constructor: see `JSFunction.new`."""
-        message = _wire.encode_array(args, self._context)
         options = _timed(self._context, timeout_sec)
+        message = _wire.encode_array(args, self._context)
         return self._context.on("mr_construct", self._wire_handle, message, options)
 
     def cancelable(self) -> CancelableJSFunction:

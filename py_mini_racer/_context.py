@@ -335,7 +335,7 @@ class Context:
         if self.on_uncaught is not None:
             self.on_uncaught(error)
         else:
-            _logger().error("a JavaScript timer's callback failed: %s", error)
+            _logger().error("a JavaScript callback, of a timer or queueMicrotask, failed: %s", error)
 
     # --- objects ---
 

@@ -49,7 +49,7 @@ class MiniRacer:
         context: a context to share with another MiniRacer, which then is the one to close it.
         unhandled_rejection: called with the `JSPromiseError` of each promise that was rejected and that nothing handles; by default it goes to the logger
             `py_mini_racer`. On any thread, while JavaScript waits.
-        uncaught_exception: likewise for what a timer's callback throws.
+        uncaught_exception: likewise for what a timer's callback or a microtask throws.
 
     Attributes:
         json_impl: the JSON module that `execute` and `call` use; `json` by default. Set it on a subclass or an instance.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -68,6 +70,32 @@ def test_an_error_in_the_middle_of_a_giant_line(ctx: MiniRacer) -> None:
         ctx.eval(" " * 2**22 + "throw new Error('here')")
     assert len(str(caught.value)) < 3 * 2**20
     assert caught.value.column == 2**22 + 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "queueMicrotask(() => { throw {toString() { while (true); }}; })",
+        "Promise.reject({toString() { while (true); }}); while (true);",
+        "Promise.reject({get message() { while (true); }}); Promise.reject({get stack() { while (true); }})",
+    ],
+)
+def test_what_a_stopped_script_threw_does_not_hang_the_next_call(ctx: MiniRacer, code: str) -> None:
+    with suppress(JSTimeoutException):
+        ctx.eval(code, timeout_sec=0.05)
+    stopper = threading.Timer(5, ctx.close)
+    stopper.start()
+    assert ctx.eval("1 + 1") == 2
+    stopper.cancel()
+
+
+def test_what_a_microtask_throws_goes_to_the_hook(capfd: pytest.CaptureFixture[str]) -> None:
+    errors: list[JSEvalException] = []
+    with MiniRacer(uncaught_exception=errors.append) as ctx:
+        ctx.eval("queueMicrotask(() => { throw new TypeError('one'); }); queueMicrotask(() => { throw 2; })")
+    assert [(error.name, error.js_message) for error in errors] == [("TypeError", "one"), (None, None)]
+    assert errors[1].value == 2
+    assert capfd.readouterr() == ("", "")
 
 
 # --- into JavaScript ---

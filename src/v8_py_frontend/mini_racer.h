@@ -110,7 +110,7 @@ typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, ui
 #define MR_EVENT_REJECTED 3u  /* likewise; the message is an exception, or a string that says why the value could not be written, or empty: JavaScript was stopped */
 #define MR_EVENT_UNHANDLED 4u /* a promise was rejected and nobody has taken notice; the message is an exception; `id` is 0 */
 #define MR_EVENT_UNCAUGHT \
-  5u /* a timer's callback threw, or was stopped; the message is an exception, or empty; `id` is 0, or the status (as an int64) that stopped it */
+  5u /* a timer's callback threw, or was stopped, or a microtask threw; the message is an exception, or empty; `id` is 0, or the status (as an int64) that stopped it */
 
 typedef struct mr_context_options {
   uint32_t struct_size; /* sizeof(mr_context_options) */

@@ -135,6 +135,7 @@ mrv8_isolate_delete(mrv8_isolate *self)
     self->isolate->RemoveGCEpilogueCallback(OnCollected, self);
     for (mrv8::HostReference *reference : self->references) delete reference;
     self->rejections.clear();
+    self->uncaught.clear();
     self->awaited.clear();
     self->host_error.Reset();
     self->anonymous.Reset();

@@ -124,12 +124,35 @@ SamePromise(const void *local, const mrv8_value *held)
   return *static_cast<const v8::Local<v8::Promise> *>(local) == held->value;
 }
 
+/* What a microtask threw. V8 would print it. */
+void
+OnUncaught(v8::Local<v8::Message>, v8::Local<v8::Value> thrown)
+{
+  v8::Isolate *isolate = v8::Isolate::GetCurrent();
+  static_cast<mrv8_isolate *>(isolate->GetData(0))->uncaught.emplace_back(isolate, thrown);
+}
+
+void
+TellUncaught(const Run &run)
+{
+  std::vector<v8::Global<v8::Value>> uncaught;
+  uncaught.swap(run.self->uncaught);
+  for (const auto &held : uncaught) {
+    v8::Local<v8::Value> thrown = held.Get(run.isolate);
+    Tell(run.self, MR_EVENT_UNCAUGHT, 0, mr__default_options, [thrown](const Run &inner) {
+      inner.isolate->ThrowException(thrown);
+      return MR_EXCEPTION;
+    });
+  }
+}
+
 }  // namespace
 
 void
 WatchRejections(mrv8_isolate *self)
 {
   self->isolate->SetPromiseRejectCallback(OnRejectedPromise);
+  self->isolate->AddMessageListener(OnUncaught);
 }
 
 mr_status
@@ -176,6 +199,7 @@ TellHost(const Run &run)
   std::vector<uint64_t> released;
   released.swap(self->released);
   for (uint64_t id : released) self->host->event(self->owner, MR_EVENT_RELEASED, id, nullptr, 0);
+  TellUncaught(run);
   if (self->rejections.empty()) return;
   std::vector<Rejection> rejections, kept;
   rejections.swap(self->rejections);

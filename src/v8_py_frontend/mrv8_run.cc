@@ -370,7 +370,7 @@ Operate(const Run &run, Answer *answer)
   return answer->status;
 }
 
-/* Microtasks and the tasks that V8 has posted. What they throw has nobody to go to. False when they were stopped. */
+/* Microtasks and the tasks that V8 has posted. What they throw goes to the host later. False when they were stopped. */
 bool
 RunTasks(const Run &run)
 {
@@ -417,7 +417,12 @@ mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
   if (self->terminating.load()) return MR_TERMINATED; /* asked for before v8::Locker came in, which resets V8's own flag */
   Run run{self, self->isolate, stay.context(), request, result};
   mr_status status = Perform(run);
-  if (!request->outermost || self->terminating.load()) return status;
+  if (!request->outermost) return status;
+  if (self->terminating.load()) { /* to tell of what the stopped script threw takes more of its code, which would run in the next call and without this one's limits */
+    self->uncaught.clear();
+    self->rejections.clear();
+    return status;
+  }
   v8::TryCatch ignored(run.isolate);
   mrv8::TellHost(run); /* after the answer: a promise that the client now holds is not a forgotten one */
   return status;

@@ -70,7 +70,7 @@ mr_status Preview(const Run &run, v8::Local<v8::Value> target);
 /* Microtasks were stopped, and V8 has thrown away those that were still to run: tells the host of the promises that are settled and would have been told of in these. */
 void TellLost(mrv8_isolate *self);
 
-/* Tells the host what is due: references that are gone, rejections that nobody has taken notice of. */
+/* Tells the host what is due: references that are gone, what microtasks threw, rejections that nobody has taken notice of. */
 void TellHost(const Run &run);
 
 /* Reads one message. */

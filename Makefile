@@ -65,8 +65,9 @@ docs: $(STAMP)docs ## the site, in site/
 docs-serve: $(STAMP)docs ## the site, live on this machine
 	$(PY) -m mkdocs serve
 
-bench: $(STAMP)bench $(BUILT) ## side by side with mini-racer of PyPI; writes benchmarks/results.md
+bench: $(STAMP)bench $(BUILT) ## side by side with mini-racer of PyPI; writes benchmarks/*.md
 	$(PY) benchmarks/bench.py
+	$(PY) benchmarks/values.py
 
 clean: ## remove what make made, but for V8's tree and caches outside of the checkout
 	rm -rf .venv build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

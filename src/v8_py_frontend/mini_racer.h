@@ -192,8 +192,8 @@ MR_API mr_status mr_context_new(const mr_context_options *options, mr_context *c
  * Threads: any. Frees: the context, its handles. */
 MR_API mr_status mr_context_close(mr_context context);
 
-/* For a host that is about to end, and whose threads may then end inside of a callback without giving their context back. Waits until the callbacks that run have
- * returned, for at most `wait` nanoseconds; contexts that are busy beyond that are closed without waiting. From now on no callback begins: a thread that comes to
+/* For a host that is about to end, and whose threads may then end inside of a callback without giving their context back. Waits until no thread is in
+ * any context, for at most `wait` nanoseconds; contexts that are busy beyond that are closed without waiting. From now on no callback begins: a thread that comes to
  * one is held there for good, and its context closed; on the thread that calls this, host functions throw and events are lost. Contexts that nobody is busy in can
  * be used and closed as before. */
 MR_API mr_status mr_quiesce(int64_t wait);

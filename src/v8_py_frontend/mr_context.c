@@ -171,6 +171,17 @@ mr__context_abandon(mr_context id)
   if (closed) mr__context_unreference(closed);
 }
 
+bool
+mr__contexts_busy(void)
+{
+  bool busy = false;
+  pthread_mutex_lock(&table_mutex);
+  const mr__context *open = NULL;
+  for (uint32_t at = 0; !busy && (open = mr__table_next(&table, &at));) busy = mr__lock_is_held(&open->lock);
+  pthread_mutex_unlock(&table_mutex);
+  return busy;
+}
+
 void
 mr__contexts_abandon(void)
 {

@@ -49,6 +49,9 @@ bool mr__contexts_usable(void);
 mr__context *mr__context_find(mr_context id);
 void mr__context_unreference(mr__context *context);
 
+/* Whether a thread is in any of them. */
+bool mr__contexts_busy(void);
+
 /* Closes a context, or all that threads are busy in, without waiting for these. */
 void mr__context_abandon(mr_context id);
 void mr__contexts_abandon(void);

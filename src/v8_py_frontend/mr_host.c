@@ -48,8 +48,6 @@ heap_used(void *owner, size_t used)
   mrv8_memory_pressure(collected->isolate);
 }
 
-/* Callbacks that run, or are about to find out that they must not. */
-static atomic_int callbacks;
 static atomic_bool quiet;
 static pthread_t quiet_for; /* set before `quiet` */
 
@@ -57,18 +55,10 @@ static pthread_t quiet_for; /* set before `quiet` */
 static bool
 begin_callback(mr__context *caller)
 {
-  atomic_fetch_add(&callbacks, 1);
   if (!atomic_load(&quiet)) return true;
-  atomic_fetch_sub(&callbacks, 1);
   if (pthread_equal(quiet_for, pthread_self())) return false;
   mr__context_abandon(caller->id);
   for (;;) pause();
-}
-
-static void
-end_callback(void)
-{
-  atomic_fetch_sub(&callbacks, 1);
 }
 
 mr_status
@@ -77,9 +67,9 @@ mr_quiesce(int64_t wait)
   if (wait < 0) return MR_BAD_ARGUMENT;
   quiet_for = pthread_self();
   atomic_store(&quiet, true);
-  const struct timespec pause = {.tv_nsec = 500000};
-  for (int64_t end = mr__now() + wait; atomic_load(&callbacks) && mr__now() < end;) nanosleep(&pause, NULL);
-  if (atomic_load(&callbacks)) mr__contexts_abandon();
+  const struct timespec moment = {.tv_nsec = 500000};
+  for (int64_t end = mr__now() + wait; mr__contexts_busy() && mr__now() < end;) nanosleep(&moment, NULL);
+  mr__contexts_abandon(); /* in a child, those that were busy when it was made have nobody any more who gives them back */
   return MR_OK;
 }
 
@@ -89,7 +79,6 @@ call(void *owner, uint64_t function, const uint8_t *in, uint64_t in_size, mr_rep
   mr__context *caller = owner;
   if (!caller->call || !begin_callback(caller)) return;
   caller->call(caller->data, caller->id, function, in, in_size, reply);
-  end_callback();
 }
 
 static void
@@ -98,7 +87,6 @@ event(void *owner, uint32_t what, uint64_t id, const uint8_t *message, uint64_t 
   mr__context *teller = owner;
   if (!teller->event || !begin_callback(teller)) return;
   teller->event(teller->data, teller->id, what, id, message, size);
-  end_callback();
 }
 
 static uint32_t

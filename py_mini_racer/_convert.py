@@ -288,7 +288,11 @@ def _memory(value: Any, view: memoryview, context: Context) -> object:
     from py_mini_racer._buffers import element_of, own_handle
 
     if view.ndim == 0:
-        return value.item() if hasattr(value, "item") else view[()]
+        try:
+            return value.item() if hasattr(value, "item") else view[()]
+        except NotImplementedError as problem:  # a ctypes.Structure
+            msg = f"{type_name(value)} cannot be converted to a JavaScript value ({problem}): convert it first, or say how with register_type()"
+            raise Unconvertible(msg) from None
     handle = own_handle(value, view, context)
     if handle:
         return _held(handle, view)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
@@ -77,7 +79,7 @@ def test_an_error_in_the_middle_of_a_giant_line(ctx: MiniRacer) -> None:
     [
         "queueMicrotask(() => { throw {toString() { while (true); }}; })",
         "Promise.reject({toString() { while (true); }}); while (true);",
-        "Promise.reject({get message() { while (true); }}); Promise.reject({get stack() { while (true); }})",
+        "Promise.reject({get message() { while (true); }}); Promise.reject({get stack() { while (true); }}); 1",
     ],
 )
 def test_what_a_stopped_script_threw_does_not_hang_the_next_call(ctx: MiniRacer, code: str) -> None:
@@ -109,3 +111,124 @@ def test_more_elements_than_an_array_can_be_made_of(ctx: MiniRacer) -> None:
     with pytest.raises(JSConversionException, match="larger than"):
         context.run(context.call, function._wire_handle, message, len(message), None)
     assert ctx.eval("1 + 1") == 2
+
+
+class Structure(ctypes.Structure):
+    _fields_ = (("a", ctypes.c_int),)
+
+
+class LyingClass:
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise ZeroDivisionError
+
+
+class LyingDict(dict[str, int]):
+    def items(self) -> object:  # type: ignore[override]
+        return [(1, 2, 3)]
+
+
+class LyingKey(str):
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise ZeroDivisionError
+
+
+class LyingInt(int):
+    def __int__(self) -> int:
+        raise ZeroDivisionError
+
+    __index__ = __int__
+
+
+class Anything:
+    def __getattr__(self, name: str) -> Anything:
+        return Anything()
+
+    def __call__(self, *arguments: object) -> object:
+        return self
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Structure,
+        LyingClass,
+        lambda: LyingDict(a=1),
+        lambda: {LyingKey("a"): 1, LyingKey("b"): 2},
+        lambda: LyingInt(2**70),
+        Anything,
+        lambda: memoryview(bytearray(12))[::2],
+        lambda: iter([1]),
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_values_of_python_that_lie(ctx: MiniRacer, make: Callable[[], object], inside: bool) -> None:
+    value = make()
+    function = ctx.eval("x => typeof x")
+    with suppress(
+        JSConversionException, ZeroDivisionError, ValueError, KeyError
+    ):  # what the value itself raises comes out as it is
+        assert function([value] if inside else value) in ("object", "function", "bigint")
+    assert ctx.eval("1 + 1") == 2
+
+
+def test_a_structure_is_an_error_that_says_what_to_do(ctx: MiniRacer) -> None:
+    with pytest.raises(JSConversionException, match=r"Structure cannot be converted .*register_type"):
+        ctx.eval("x => x")(Structure())
+
+
+# --- stacks ---
+
+
+@pytest.mark.parametrize("kilobytes", [256, 512])
+def test_small_stacks_end_recursion_of_every_kind_with_an_error(ctx: MiniRacer, kilobytes: int) -> None:
+    nested: list[object] = []
+    for _ in range(390):
+        nested = [nested]
+    answers: list[str] = []
+
+    def back(n: int) -> object:
+        return ctx.eval(f"back({n + 1})")
+
+    def work(n: int) -> int:
+        return len(json.dumps(sorted([[n], [1], [2]], key=str)))
+
+    def fails(n: int) -> None:
+        raise ValueError(n)
+
+    codes = [
+        "(function deeper() { deeper(); })()",
+        "back(0)",
+        "(function deeper() { work(1); deeper(); })()",
+        "(function deeper() { try { deeper(); } catch { fails(1); } })()",
+        "(function deeper() { try { deeper(); } finally { throw {get message() { return deeper(); }, toString: deeper}; } })()",
+        "(function deeper() { [3, 1, 2].sort(deeper); return new Proxy({}, {get: deeper}).x; })()",
+        "JSON.stringify((() => { const o = {toJSON() { return JSON.stringify(o); }}; return o; })())",
+        "new RegExp('('.repeat(50000) + ')'.repeat(50000)).test('a')",
+    ]
+
+    def run() -> None:
+        context = ctx.eval("(a, b, c) => { back = a; work = b; fails = c; }")
+        context(back, work, fails)
+        for code in codes:
+            with pytest.raises((JSEvalException, RecursionError)) as caught:
+                ctx.eval(code)
+            answers.append(caught.typename)
+        with suppress(JSConversionException):
+            ctx.eval("x => x")(nested)
+        with suppress(JSConversionException):
+            ctx.eval("let o = {}; for (let i = 0; i < 1e5; i++) o = {o}; o", copy=True, max_depth=10**6)
+        answers.append(str(ctx.eval("1 + 1")))
+
+    before = threading.stack_size(kilobytes * 1024)
+    try:
+        thread = threading.Thread(target=run)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    assert len(answers) == len(codes) + 1
+    assert answers[-1] == "2"

@@ -347,6 +347,7 @@ def test_threads_that_do_everything_at_once() -> None:
 # --- forks ---
 
 
+@pytest.mark.needs("source")  # Node's V8 keeps its heaps from children (MADV_DONTFORK)
 def test_a_child_uses_idle_contexts_and_new_ones_while_the_parent_has_timers() -> None:
     script = """
         import os, signal, time

@@ -105,9 +105,11 @@ typedef void (*mr_host_call)(void *data, mr_context context, uint64_t function, 
 typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, uint64_t id, const uint8_t *message, uint64_t size);
 
 /* Events. */
-#define MR_EVENT_RELEASED 1u  /* JavaScript has no use any more for the host function or host error `id`; no message */
-#define MR_EVENT_FULFILLED 2u /* a promise that mr_await() found pending; the message is its value; `id` is the promise's handle, or mr_options.call of mr_await() */
-#define MR_EVENT_REJECTED 3u  /* likewise; the message is an exception, or a string that says why the value could not be written, or empty: JavaScript was stopped */
+#define MR_EVENT_RELEASED 1u /* JavaScript has no use any more for the host function or host error `id`; no message */
+#define MR_EVENT_FULFILLED \
+  2u /* a promise that mr_await() found pending; the message is its value; `id` is the promise's handle, or mr_options.call of mr_await() */
+#define MR_EVENT_REJECTED \
+  3u /* likewise; the message is an exception, or a string that says why the value could not be written, or empty: JavaScript was stopped */
 #define MR_EVENT_UNHANDLED 4u /* a promise was rejected and nobody has taken notice; the message is an exception; `id` is 0 */
 #define MR_EVENT_UNCAUGHT \
   5u /* a timer's callback threw, or was stopped, or a microtask threw; the message is an exception, or empty; `id` is 0, or the status (as an int64) that stopped it */

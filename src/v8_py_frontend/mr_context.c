@@ -176,8 +176,12 @@ mr__contexts_busy(void)
 {
   bool busy = false;
   pthread_mutex_lock(&table_mutex);
-  const mr__context *open = NULL;
-  for (uint32_t at = 0; !busy && (open = mr__table_next(&table, &at));) busy = mr__lock_is_held(&open->lock);
+  const mr__context *open;
+  for (uint32_t at = 0; !busy;) {
+    open = mr__table_next(&table, &at);
+    if (!open) break;
+    busy = mr__lock_is_held(&open->lock);
+  }
   pthread_mutex_unlock(&table_mutex);
   return busy;
 }

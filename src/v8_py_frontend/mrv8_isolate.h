@@ -51,9 +51,9 @@ struct mrv8_isolate {
   std::set<mrv8::HostReference *> references;
   std::vector<uint64_t> released; /* ids of references that are gone; the host has not been told yet */
   std::vector<mrv8::Rejection> rejections;
-  std::vector<v8::Global<v8::Value>> uncaught; /* thrown, and nobody was there to catch it */
+  std::vector<v8::Global<v8::Value>> uncaught;         /* thrown, and nobody was there to catch it */
   std::map<uint64_t, v8::Global<v8::Promise>> awaited; /* weak; by what the host knows the wait by */
-  v8::Global<v8::Private> host_error; /* the key under which an error keeps the id of the host's */
+  v8::Global<v8::Private> host_error;                  /* the key under which an error keeps the id of the host's */
   v8::Global<v8::Context> context;
   v8::Global<v8::String> anonymous;     /* "<anonymous>", the name of code that has none */
   std::atomic<bool> terminating{false}; /* what V8 was told, and what v8::Locker makes it forget */

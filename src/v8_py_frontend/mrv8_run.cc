@@ -418,7 +418,8 @@ mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
   Run run{self, self->isolate, stay.context(), request, result};
   mr_status status = Perform(run);
   if (!request->outermost) return status;
-  if (self->terminating.load()) { /* to tell of what the stopped script threw takes more of its code, which would run in the next call and without this one's limits */
+  if (self->terminating
+          .load()) { /* to tell of what the stopped script threw takes more of its code, which would run in the next call and without this one's limits */
     self->uncaught.clear();
     self->rejections.clear();
     return status;

@@ -127,6 +127,13 @@ def tools_needed(plan: Plan) -> list[Tool]:
     return tools
 
 
+def tools_wanted(plan: Plan, *, install: bool) -> list[Tool]:
+    """What a build can do without, at a price: who lets us install does not want to pay it."""
+    if not install or plan.toolchain != "debian":
+        return []
+    return [Tool("sccache", "sccache", find_program("sccache"))]
+
+
 def rust_library(machine: native.Machine) -> Path | None:
     cpu = machine.name.partition("-")[2]
     found = sorted(Path("/usr/lib").glob(f"rustlib/{cpu}-unknown-linux-gnu/lib/libstd-*.rlib"))
@@ -612,7 +619,7 @@ def make_plan(options: argparse.Namespace) -> Plan:
 def main(argv: list[str] | None = None) -> None:
     options = parse(argv)
     plan = make_plan(options)
-    native.check_tools(lambda: tools_needed(plan), install=options.install)
+    native.check_tools(lambda: tools_needed(plan) + tools_wanted(plan, install=options.install), install=options.install)
     check_disk(plan, options.disk)
     lock_file = plan.cache / f"{plan.tree.name}.lock" if plan.fetches else plan.root / ".mini-racer.lock"
     with native.locked(lock_file) as lock:

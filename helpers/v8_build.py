@@ -619,7 +619,9 @@ def make_plan(options: argparse.Namespace) -> Plan:
 def main(argv: list[str] | None = None) -> None:
     options = parse(argv)
     plan = make_plan(options)
-    native.check_tools(lambda: tools_needed(plan) + tools_wanted(plan, install=options.install), install=options.install)
+    native.check_tools(
+        lambda: tools_needed(plan) + tools_wanted(plan, install=options.install), install=options.install
+    )
     check_disk(plan, options.disk)
     lock_file = plan.cache / f"{plan.tree.name}.lock" if plan.fetches else plan.root / ".mini-racer.lock"
     with native.locked(lock_file) as lock:

@@ -83,7 +83,7 @@ class Host:
         return number
 
     def forget(self, number: int) -> None:
-        """The promise was settled already, and the library is not going to tell."""
+        """Nobody waits any more, or the library is not going to tell, as the promise was settled already."""
         self._waiting.pop(number, None)
 
     # --- what the library calls ---

@@ -53,12 +53,15 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
         options = (
             copy_options(context, max_depth, max_bytes, maps, timeout) if copy else make_options(timeout_sec=timeout)
         )
-        value = _settled_or_wait(self, waiter, options)
+        value, number = _settled_or_wait(self, waiter, options)
         if value is not _wire.HOLE_VALUE:
             return value
-        _refuse_to_block(context)
-        if not news.acquire(timeout=-1 if timeout is None else timeout):
-            raise JSTimeoutException
+        try:
+            _refuse_to_block(context)
+            if not news.acquire(timeout=-1 if timeout is None else timeout):
+                raise JSTimeoutException
+        finally:
+            context.host.forget(number)
         value, error = answer
         if error is not None:
             try:
@@ -83,8 +86,13 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
                 return
 
         options = copy_options(self._context, max_depth, max_bytes, maps, None) if copy else None
-        value = _settled_or_wait(self, waiter, options)
-        return value if value is not _wire.HOLE_VALUE else await future
+        value, number = _settled_or_wait(self, waiter, options)
+        if value is not _wire.HOLE_VALUE:
+            return value
+        try:
+            return await future
+        finally:
+            self._context.host.forget(number)
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self.get_async().__await__()
@@ -92,8 +100,8 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
 
 def _settled_or_wait(
     promise: JSPromiseImpl, waiter: Callable[[Any, BaseException | None], None], options: _dll.Options | None
-) -> Any:
-    """The value of a settled promise; HOLE_VALUE for a pending one, and then the waiter is going to be called."""
+) -> tuple[Any, int]:
+    """The value of a settled promise; HOLE_VALUE for a pending one, and then the waiter is going to be called. And the number of the wait."""
     context = promise._context
     options = options or make_options(max_memory=context.max_memory)
     options.call = number = context.host.wait(waiter)
@@ -104,7 +112,7 @@ def _settled_or_wait(
         raise
     if value is not _wire.HOLE_VALUE:
         context.host.forget(number)
-    return value
+    return value, number
 
 
 def _refuse_to_block(context: Context) -> None:

@@ -263,3 +263,17 @@ def test_a_value_that_throws_while_it_is_copied(ctx):
     promise = ctx.eval("new Promise((resolve) => setTimeout(() => resolve({get a() { throw new Error('no') }}), 10))")
     with pytest.raises(JSEvalException, match="no"):
         promise.get(copy=True)
+
+
+def test_waits_that_were_given_up_leave_nothing(ctx):
+    promise = ctx.eval("new Promise(() => {})")
+    for _ in range(20):
+        with pytest.raises(JSTimeoutException):
+            promise.get(timeout=0.001)
+
+    async def main():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(promise.get_async(), 0.001)
+
+    asyncio.run(main())
+    assert not ctx._ctx.host._waiting

@@ -14,6 +14,7 @@ from py_mini_racer._convert import Converters
 from py_mini_racer._exc import (
     JSClosedException,
     JSConversionException,
+    JSCPUTimeException,
     JSEvalException,
     JSOOMException,
     JSParseException,
@@ -47,11 +48,15 @@ def _new_result() -> tuple[_dll.Result, Any, memoryview]:
 
 _STOPPED: dict[int, type[JSEvalException]] = {
     _dll.TIMEOUT: JSTimeoutException,
+    _dll.CPU_TIME: JSCPUTimeException,
     _dll.MEMORY_LIMIT: JSOOMException,
     _dll.TERMINATED: JSTerminatedException,
     _dll.CLOSED: JSClosedException,
     _dll.BAD_CONTEXT: JSClosedException,
 }
+
+# What limits are called in the library: what in Python, and how much of theirs is one of ours.
+_LIMITS = {"timeout": ("timeout_sec", 1e9), "cpu_time": ("cpu_time_sec", 1e9)}
 
 _RECORDS: dict[int, type[JSEvalException | JSPromiseError]] = {
     _wire.X_PARSE: JSParseException,
@@ -64,8 +69,8 @@ _LONGEST = 2**33  # seconds: 272 years, and fewer nanoseconds than 2**63
 _OFFSETS = 2**30  # V8 adds them to its own numbers, in 32 bits
 
 
-def nanoseconds(seconds: float | None) -> int:
-    """What the library takes as a timeout; 0 for none.
+def nanoseconds(seconds: float | None, name: str = "timeout_sec") -> int:
+    """What the library takes as a time; 0 for None.
 
     Raises:
         JSTimeoutException: there is no time left.
@@ -75,11 +80,44 @@ def nanoseconds(seconds: float | None) -> int:
     if seconds is None:
         return 0
     if not isinstance(seconds, int) and isnan(seconds):
-        msg = "a timeout must be a number of seconds, not NaN"
-        raise JSValueError(msg)
+        what = "a timeout" if name == "timeout_sec" else name
+        raise JSValueError(f"{what} must be a number of seconds, not NaN")
     if seconds <= 0:
-        raise JSTimeoutException
-    return 0 if seconds >= _LONGEST else max(1, int(seconds * 1e9))
+        error = JSTimeoutException() if name == "timeout_sec" else JSCPUTimeException()
+        error.limit, error.limit_value, error.used = name, float(max(seconds, -_LONGEST)), 0.0
+        raise error
+    return _dll.UNLIMITED if seconds >= _LONGEST else max(1, int(seconds * 1e9))
+
+
+def memory(name: str, size: int | None) -> int:
+    """A number of bytes, as the library takes it; 0 for None.
+
+    Raises:
+        JSValueError: it is less than 1.
+        TypeError: it is no int.
+    """
+    if size is None:
+        return 0
+    if as_index(size) < 1:
+        raise JSValueError(f"{name} must be at least 1 byte, not {size}: None is the default")
+    return min(size, 2**63)
+
+
+def _between(name: str, size: int | None, least: int, most: int) -> int:
+    """A number of bytes that has its bounds; 0 for None."""
+    if size is not None and not least <= as_index(size) <= most:
+        raise JSValueError(f"{name} must be from {least} to {most} bytes, not {size}: None is the default")
+    return size or 0
+
+
+_LEAST_STACK = 64 * 1024
+
+
+def _default_time(name: str, seconds: float | None) -> int:
+    """A context's own limit: 0 or less would stop every call."""
+    if seconds is not None and seconds <= 0:
+        raise JSValueError(f"{name} of a MiniRacer must be more than 0, not {seconds}: None is no limit")
+    return nanoseconds(seconds, name)
 
 
 def _offset(name: str, value: object) -> int:
@@ -119,6 +157,7 @@ def at_least_one(name: str, number: int | None) -> int:
 def make_options(
     *,
     timeout_sec: float | None = None,
+    cpu_time_sec: float | None = None,
     max_memory: int | None = None,
     filename: str | None = None,
     line_offset: int = 0,
@@ -131,7 +170,8 @@ def make_options(
     return _dll.Options(
         struct_size=sizeof(_dll.Options),
         timeout=nanoseconds(timeout_sec),
-        max_memory=max_memory or 0,
+        cpu_time=nanoseconds(cpu_time_sec, "cpu_time_sec"),
+        max_memory=memory("max_memory", max_memory),
         filename=None if filename is None else _filename(filename),
         line_offset=_offset("line_offset", line_offset),
         column_offset=_offset("column_offset", column_offset),
@@ -148,13 +188,23 @@ def _copy_of(options: _dll.Options | None) -> _dll.Options:
 class Context:
     """One isolate with one set of globals."""
 
-    def __init__(self, max_memory: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_sec: float | None = None,
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
+        max_stack: int | None = None,
+    ) -> None:
         library = _dll.library()
         options = _dll.ContextOptions(
             struct_size=sizeof(_dll.ContextOptions),
-            max_memory=max_memory or 0,
+            max_memory=_between("max_memory", max_memory, 2**20, 2**32),
+            max_stack=_between("max_stack", max_stack, _LEAST_STACK, 2**32),
             call=_host.ON_CALL,
             event=_host.ON_EVENT,
+            timeout=_default_time("timeout_sec", timeout_sec),
+            cpu_time=_default_time("cpu_time_sec", cpu_time_sec),
         )
         number = c_uint64()
         status = library.mr_context_new(byref(options), byref(number))
@@ -359,18 +409,27 @@ class Context:
         if status == _dll.EXCEPTION:
             return self.thrown(string_at(result.data, result.size))
         if status in _STOPPED:
-            return self.stopped(status)
+            return self.stopped(status, string_at(result.data, result.size))
         text = self.library.mr_status_text(status).decode()
         if status in _NOT_CONVERTED:
             place = string_at(result.data, result.size) if result.size else b""
             return JSConversionException(f"{_wire.decode(place, self)}: {text}" if place else text)
         return JSValueError(text) if status == _dll.BAD_HANDLE else JSEvalException(text)
 
-    def stopped(self, status: int) -> Exception:
-        """The exception of a status without a record."""
+    def stopped(self, status: int, message: bytes = b"") -> Exception:
+        """The exception of a status without a record; the message says which limit it was."""
         self.memory_limit_reached |= status == _dll.MEMORY_LIMIT
         known = _STOPPED.get(status)
-        return known() if known else JSEvalException(self.library.mr_status_text(status).decode())
+        error = known() if known else JSEvalException(self.library.mr_status_text(status).decode())
+        if message and isinstance(error, (JSTimeoutException, JSOOMException)):
+            name, value, used = decode(message, self)
+            known_as, unit = _LIMITS.get(name, (name, 1))
+            error.limit, error.limit_value, error.used = (
+                known_as,
+                value / unit,
+                None if used is JSUndefined else used / unit,
+            )
+        return error
 
     def thrown(self, data: bytes) -> JSEvalException | JSPromiseError:
         """The exception of mr_wire.h's record 'X'."""

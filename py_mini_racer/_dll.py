@@ -57,6 +57,7 @@ NO_MEMORY = -9
 TOO_DEEP = -17
 TOO_LARGE = -18
 DEADLOCK = -19
+CPU_TIME = -20
 
 LATIN1 = 1
 UTF16 = 2
@@ -83,6 +84,7 @@ class Number(ctypes.Union):
     _pack_ = 1
 
 
+UNLIMITED = 2**63 - 1  # MR_UNLIMITED
 INLINE_SIZE = 96  # bytes of a short message, at the end of a result
 
 
@@ -138,6 +140,8 @@ class ContextOptions(ctypes.Structure):
         ("call", HostCall),
         ("event", HostEvent),
         ("data", c_void_p),
+        ("timeout", c_int64),
+        ("cpu_time", c_int64),
     )
 
 
@@ -166,6 +170,7 @@ class Options(ctypes.Structure):
         ("buffers", POINTER(Slice)),
         ("buffer_count", c_uint64),
         ("call", c_uint64),
+        ("cpu_time", c_int64),
     )
 
 

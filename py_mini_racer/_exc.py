@@ -4,6 +4,7 @@ MiniRacerBaseException
 ├── JSEvalException                  JavaScript threw, or was stopped
 │   ├── JSParseException             the code does not compile
 │   ├── JSTimeoutException           (also TimeoutError) the time was up
+│   │   └── JSCPUTimeException       the CPU time was used up
 │   ├── JSOOMException               the memory limit was reached
 │   ├── JSTerminatedException        somebody stopped it
 │   │   └── JSClosedException        the MiniRacer is closed, or was while the call ran
@@ -62,14 +63,41 @@ class JSParseException(JSEvalException):
 
 
 class JSTimeoutException(JSEvalException, TimeoutError):
-    """The call took longer than its timeout and was stopped."""
+    """The call took longer than its timeout and was stopped.
+
+    Attributes:
+        limit: the keyword argument that says how long it may take, such as "timeout_sec". It may be that of a call around this one, or of the `MiniRacer`.
+        limit_value: what it says, in seconds.
+        used: how much was used when the limit was seen to be reached, in seconds; None when nobody knows.
+    """
+
+    limit: str | None = None
+    limit_value: float | None = None
+    used: float | None = None
 
     def __init__(self, message: str = "JavaScript was terminated by timeout") -> None:
         super().__init__(message)
 
 
+class JSCPUTimeException(JSTimeoutException):
+    """The call used up the CPU time that it may use and was stopped. It has the attributes of `JSTimeoutException`."""
+
+    def __init__(self, message: str = "JavaScript used up its CPU time") -> None:
+        super().__init__(message)
+
+
 class JSOOMException(JSEvalException):
-    """The call hit the memory limit and was stopped."""
+    """The call hit the memory limit and was stopped.
+
+    Attributes:
+        limit: the keyword argument that says how much there may be, such as "max_memory"; of this call, of one around it, or of the `MiniRacer`.
+        limit_value: what it says, in bytes.
+        used: how much was used when the limit was seen to be reached, in bytes; None when nobody knows.
+    """
+
+    limit: str | None = None
+    limit_value: float | None = None
+    used: float | None = None
 
     def __init__(self, message: str = "JavaScript memory limit reached") -> None:
         super().__init__(message)

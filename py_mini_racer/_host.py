@@ -122,7 +122,7 @@ class Host:
         elif what == UNHANDLED:
             context.unhandled(context.thrown(message))
         elif what == UNCAUGHT:
-            context.uncaught(context.thrown(message) if message else context.stopped(_signed(number)))
+            context.uncaught(context.stopped(_signed(number), message) if number else context.thrown(message))
 
     def _settled(self, context: Context, what: int, number: int, message: bytes) -> None:
         value: Any = None

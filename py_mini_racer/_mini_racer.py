@@ -6,7 +6,7 @@ from py_mini_racer import _dll
 from py_mini_racer._buffers import new_buffer
 from py_mini_racer._context import Context, make_options
 from py_mini_racer._convert import copy_flags
-from py_mini_racer._exc import JSClosedException, JSEvalException, WrongReturnTypeException
+from py_mini_racer._exc import JSClosedException, JSEvalException, JSValueError, WrongReturnTypeException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,12 @@ class MiniRacer:
         42
 
     Args:
-        context: a context to share with another MiniRacer, which then is the one to close it.
+        context: a context to share with another MiniRacer, which then is the one to close it, and whose limits hold.
+        timeout_sec: seconds that each call may take, timers' callbacks and microtasks included. A call's own `timeout_sec` goes before it, `math.inf` lifts it.
+            None: no limit.
+        cpu_time_sec: likewise, seconds of CPU that a call may use.
+        max_memory: bytes of JavaScript heap, from 1 MB to 4 GB. A call's own `max_memory` can be lower. None: what suits this machine; see the page on limits.
+        max_stack: bytes of a thread's stack that JavaScript may use, from 64 KB; more than the thread has is as much as it has. None: 984 KB.
         unhandled_rejection: called with the `JSPromiseError` of each promise that was rejected and that nothing handles; by default it goes to the logger
             `py_mini_racer`. On any thread, while JavaScript waits.
         uncaught_exception: likewise for what a timer's callback or a microtask throws.
@@ -55,6 +60,7 @@ class MiniRacer:
         json_impl: the JSON module that `execute` and `call` use; `json` by default. Set it on a subclass or an instance.
 
     Raises:
+        JSValueError: a limit is out of its bounds.
         LibNotFoundError: the native library, or a file that it needs, is missing.
         LibIncompatibleError: one of these is of another build.
     """
@@ -65,12 +71,23 @@ class MiniRacer:
         self,
         context: Context | None = None,
         *,
+        timeout_sec: float | None = None,
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
+        max_stack: int | None = None,
         unhandled_rejection: Callable[[JSPromiseError], object] | None = None,
         uncaught_exception: Callable[[JSEvalException], object] | None = None,
     ) -> None:
         self._ctx: Context | None = None
         self._owner = context is None
-        self._ctx = Context() if context is None else context
+        if context is None:
+            context = Context(
+                timeout_sec=timeout_sec, cpu_time_sec=cpu_time_sec, max_memory=max_memory, max_stack=max_stack
+            )
+        elif (timeout_sec, cpu_time_sec, max_memory, max_stack) != (None, None, None, None):
+            msg = "limits belong to the MiniRacer that opens the context, not to one that shares it"
+            raise JSValueError(msg)
+        self._ctx = context
         self._ctx.on_unhandled = unhandled_rejection or self._ctx.on_unhandled
         self._ctx.on_uncaught = uncaught_exception or self._ctx.on_uncaught
 
@@ -116,6 +133,7 @@ class MiniRacer:
         max_depth: int | None = None,
         max_bytes: int | None = None,
         maps: str = "dict",
+        cpu_time_sec: float | None = None,
     ) -> Any:
         """Evaluates a script and returns the value of its last statement.
 
@@ -131,8 +149,8 @@ class MiniRacer:
         Args:
             code: JavaScript, as a classic script: no `import`, no `await` outside of async functions.
             timeout: milliseconds, for code of old; 0 is no limit. It goes before `timeout_sec`.
-            timeout_sec: seconds after which the evaluation is stopped, waiting for other threads' calls included. None: never.
-            max_memory: bytes of JavaScript heap after which it is stopped. None: what `set_hard_memory_limit` said, else none of its own.
+            timeout_sec: seconds after which the evaluation is stopped, waiting for other threads' calls included. None: the context's; `math.inf`: never.
+            max_memory: bytes of JavaScript heap after which it is stopped. None: what `set_hard_memory_limit` said, else the context's.
             filename: what stack traces call the script; `<anonymous>` by default.
             line_offset: what to add to its line numbers.
             column_offset: what to add to the columns of its first line.
@@ -140,11 +158,12 @@ class MiniRacer:
             max_depth: with `copy`: how deep they may be nested; 400 by default.
             max_bytes: with `copy`: how large the answer may be, with 8 bytes for each value; 1 GiB by default.
             maps: with `copy`: "dict" for dicts and sets, "pairs" for lists, which can hold any keys.
+            cpu_time_sec: seconds of CPU that this thread may use for it, Python callbacks included; sleeping and waiting are free. None: the context's.
 
         Raises:
             JSParseException: the code is not valid JavaScript.
             JSEvalException: it threw, or `code` is not a string.
-            JSTimeoutException: it took too long. The context can be used again.
+            JSTimeoutException: it took too long; JSCPUTimeException: too much of the CPU. The context can be used again.
             JSOOMException: it took too much memory. The context can be used again.
             JSClosedException: this MiniRacer is closed, or was closed meanwhile.
             JSConversionException: with `copy`: it is too deep or too large, or holds what Python cannot. The text names the place.
@@ -156,6 +175,7 @@ class MiniRacer:
             timeout_sec = timeout / 1000
         if (
             timeout_sec is None
+            and cpu_time_sec is None
             and max_memory is None
             and filename is None
             and not line_offset
@@ -165,6 +185,7 @@ class MiniRacer:
             return context.eval(code, None)
         options = make_options(
             timeout_sec=timeout_sec,
+            cpu_time_sec=cpu_time_sec,
             max_memory=context.max_memory if max_memory is None else max_memory,
             filename=filename,
             line_offset=line_offset,
@@ -262,6 +283,8 @@ class MiniRacer:
         timeout: float | None = None,
         timeout_sec: float | None = None,
         max_memory: int | None = None,
+        *,
+        cpu_time_sec: float | None = None,
     ) -> Any:
         """Evaluates an expression and returns its value as JSON makes it: dicts, lists, strings, numbers, booleans, None.
 
@@ -276,6 +299,7 @@ class MiniRacer:
             timeout: milliseconds, as in `eval`.
             timeout_sec: seconds, as in `eval`.
             max_memory: bytes, as in `eval`.
+            cpu_time_sec: seconds, as in `eval`.
 
         Raises what `eval` does, and:
 
@@ -290,6 +314,7 @@ class MiniRacer:
             timeout=timeout,
             timeout_sec=timeout_sec,
             max_memory=max_memory,
+            cpu_time_sec=cpu_time_sec,
         )
         if not isinstance(text, str):
             raise WrongReturnTypeException(type(text))
@@ -303,6 +328,7 @@ class MiniRacer:
         timeout: float | None = None,
         timeout_sec: float | None = None,
         max_memory: int | None = None,
+        cpu_time_sec: float | None = None,
     ) -> Any:
         """Calls the function that `expr` names; arguments and the answer go through JSON.
 
@@ -317,6 +343,7 @@ class MiniRacer:
             timeout: milliseconds, as in `eval`.
             timeout_sec: seconds, as in `eval`.
             max_memory: bytes, as in `eval`.
+            cpu_time_sec: seconds, as in `eval`.
 
         Raises what `execute` does, and what `json_impl` raises for an argument that it cannot write (a TypeError, as a rule).
         """
@@ -324,7 +351,11 @@ class MiniRacer:
         if '"__proto__"' in arguments:  # in an object literal it sets the prototype, in JSON it is a key
             arguments = f"JSON.parse({self.json_impl.dumps(arguments)})"
         return self.execute(
-            f"{expr}.apply(this, {arguments})", timeout=timeout, timeout_sec=timeout_sec, max_memory=max_memory
+            f"{expr}.apply(this, {arguments})",
+            timeout=timeout,
+            timeout_sec=timeout_sec,
+            max_memory=max_memory,
+            cpu_time_sec=cpu_time_sec,
         )
 
     def wrap_py_function(self, func: PyJsFunctionType) -> AbstractAsyncContextManager[JSFunction]:

@@ -35,7 +35,13 @@ _PREVIEW_SEC = 0.2  # what a repr may wait for JavaScript that runs on another t
 
 
 def copy_options(
-    context: Context, max_depth: int | None, max_bytes: int | None, maps: str, timeout_sec: float | None
+    context: Context,
+    max_depth: int | None,
+    max_bytes: int | None,
+    maps: str,
+    timeout_sec: float | None,
+    cpu_time_sec: float | None = None,
+    max_memory: int | None = None,
 ) -> Options:
     """The options of a call whose result is to come whole."""
     flags = copy_flags(maps, context.converters)
@@ -44,13 +50,22 @@ def copy_options(
         max_depth=max_depth,
         max_bytes=max_bytes,
         timeout_sec=timeout_sec,
-        max_memory=context.max_memory,
+        cpu_time_sec=cpu_time_sec,
+        max_memory=context.max_memory if max_memory is None else max_memory,
     )
 
 
-def _timed(context: Context, timeout_sec: float | None) -> Options | None:
-    """The options of a call that may have a timeout; None: the context's."""
-    return None if timeout_sec is None else make_options(timeout_sec=timeout_sec, max_memory=context.max_memory)
+def _limited(
+    context: Context, timeout_sec: float | None, cpu_time_sec: float | None, max_memory: int | None
+) -> Options | None:
+    """The options of a call that may have limits of its own; None: the context's."""
+    if timeout_sec is None and cpu_time_sec is None and max_memory is None:
+        return None
+    return make_options(
+        timeout_sec=timeout_sec,
+        cpu_time_sec=cpu_time_sec,
+        max_memory=context.max_memory if max_memory is None else max_memory,
+    )
 
 
 class JSObjectImpl(JSObject):
@@ -78,15 +93,24 @@ class JSObjectImpl(JSObject):
         max_bytes: int | None = None,
         maps: str = "dict",
         timeout_sec: float | None = None,
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
     ) -> Any:
         """The whole value in Python: see `JSObject.copy`."""
-        options = copy_options(self._context, max_depth, max_bytes, maps, timeout_sec)
+        options = copy_options(self._context, max_depth, max_bytes, maps, timeout_sec, cpu_time_sec, max_memory)
         return self._context.on("mr_read", self._wire_handle, options=options)
 
-    def call_method(self, name: str | JSSymbol, *args: Any, timeout_sec: float | None = None) -> Any:
+    def call_method(
+        self,
+        name: str | JSSymbol,
+        *args: Any,
+        timeout_sec: float | None = None,
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
+    ) -> Any:
         """Calls a method of the object: see `JSObject.call_method`."""
         message = _wire.encode_array((name, *args), self._context, 1)
-        options = _timed(self._context, timeout_sec)
+        options = _limited(self._context, timeout_sec, cpu_time_sec, max_memory)
         return self._context.on("mr_call_method", self._wire_handle, message, options)
 
 
@@ -196,20 +220,30 @@ class JSFunctionImpl(JSMappedObjectImpl, JSFunction):
         max_depth: int | None = None,
         max_bytes: int | None = None,
         maps: str = "dict",
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
     ) -> Any:
         """Calls the function: see `JSFunction`."""
         context = self._context
         options = (
-            copy_options(context, max_depth, max_bytes, maps, timeout_sec) if copy else _timed(context, timeout_sec)
+            copy_options(context, max_depth, max_bytes, maps, timeout_sec, cpu_time_sec, max_memory)
+            if copy
+            else _limited(context, timeout_sec, cpu_time_sec, max_memory)
         )
         message, buffers = _wire.encode_array((this, *args), context, 1)
         if buffers:
             return context.on("mr_call", self._wire_handle, (message, buffers), options)
         return context.run(context.call, self._wire_handle, message, len(message), options or context.options)
 
-    def new(self, *args: Any, timeout_sec: float | None = None) -> Any:
+    def new(
+        self,
+        *args: Any,
+        timeout_sec: float | None = None,
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
+    ) -> Any:
         """Calls the function as a constructor: see `JSFunction.new`."""
-        options = _timed(self._context, timeout_sec)
+        options = _limited(self._context, timeout_sec, cpu_time_sec, max_memory)
         message = _wire.encode_array(args, self._context)
         return self._context.on("mr_construct", self._wire_handle, message, options)
 

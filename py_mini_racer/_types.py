@@ -78,6 +78,8 @@ class JSObject:
         max_bytes: int | None = None,
         maps: str = "dict",
         timeout_sec: float | None = None,
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
     ) -> Any:
         """The whole value as plain Python: dicts, lists, sets, strings, numbers. What is shared or cyclic stays so.
 
@@ -90,7 +92,9 @@ class JSObject:
             max_depth: how deep it may be nested; 400 by default.
             max_bytes: how large it may be, with 8 bytes for each value; 1 GiB by default.
             maps: "dict" for dicts and sets in place of Maps and Sets, "pairs" for lists, which can hold any keys.
-            timeout_sec: seconds after which it is given up; getters and the traps of proxies run. None: never.
+            timeout_sec: seconds after which it is given up; getters and the traps of proxies run. None: the context's.
+            cpu_time_sec: likewise, of CPU.
+            max_memory: bytes of JavaScript heap after which it is given up. None: the context's.
 
         Raises:
             JSConversionException: it is too deep or too large, or holds what Python cannot. The text names the place.
@@ -98,7 +102,14 @@ class JSObject:
         """
         raise NotImplementedError
 
-    def call_method(self, name: str | JSSymbol, *args: Any, timeout_sec: float | None = None) -> Any:
+    def call_method(
+        self,
+        name: str | JSSymbol,
+        *args: Any,
+        timeout_sec: float | None = None,
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
+    ) -> Any:
         """Calls a method of the object, with the object as its `this`.
 
             >>> from py_mini_racer import MiniRacer
@@ -109,7 +120,9 @@ class JSObject:
         Args:
             name: the method's name, or the symbol that it has.
             args: its arguments.
-            timeout_sec: seconds after which it is stopped. None: never.
+            timeout_sec: seconds after which it is stopped. None: the context's.
+            cpu_time_sec: likewise, of CPU.
+            max_memory: bytes of JavaScript heap after which it is stopped. None: the context's.
 
         Raises:
             JSEvalException: the method threw, or there is none of that name; and what calling a function raises.
@@ -175,17 +188,21 @@ class JSFunction(JSMappedObject):
         max_depth: int | None = None,
         max_bytes: int | None = None,
         maps: str = "dict",
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
     ) -> Any:
         """Calls the function, on this thread.
 
         Args:
             args: its arguments.
             this: what `this` is in it.
-            timeout_sec: seconds after which it is stopped, waiting for other threads' calls included. None: never.
+            timeout_sec: seconds after which it is stopped, waiting for other threads' calls included. None: the context's; `math.inf`: never.
             copy: the result comes whole, as from `JSObject.copy`, which says what the other three are.
             max_depth: with `copy`.
             max_bytes: with `copy`.
             maps: with `copy`.
+            cpu_time_sec: seconds of CPU that this thread may use for it, Python callbacks included. None: the context's.
+            max_memory: bytes of JavaScript heap after which it is stopped. None: the context's.
 
         Raises:
             JSEvalException: it threw; JSTimeoutException, JSOOMException: it was stopped.
@@ -193,7 +210,13 @@ class JSFunction(JSMappedObject):
         """
         raise NotImplementedError
 
-    def new(self, *args: Any, timeout_sec: float | None = None) -> Any:
+    def new(
+        self,
+        *args: Any,
+        timeout_sec: float | None = None,
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
+    ) -> Any:
         """Makes an object with the function as its constructor, as `new` does.
 
             >>> from py_mini_racer import MiniRacer

@@ -41,28 +41,29 @@ extern "C" {
 #define MR_ABI_VERSION 1u
 
 /* name, value, text. Failures are negative; their values are frozen, new ones go to the end. */
-#define MR_STATUSES(X)                                                                                            \
-  X(MR_OK, 0, "success")                                                                                          \
-  X(MR_EXCEPTION, 1, "JavaScript threw an exception")                                                             \
-  X(MR_TIMEOUT, -1, "JavaScript was terminated by timeout")                                                       \
-  X(MR_MEMORY_LIMIT, -2, "JavaScript memory limit reached")                                                       \
-  X(MR_TERMINATED, -3, "JavaScript was terminated")                                                               \
-  X(MR_CLOSED, -4, "the context was closed while JavaScript ran or waited to run")                                \
-  X(MR_BAD_ARGUMENT, -5, "an argument is NULL, too large, or outside of what is allowed")                         \
-  X(MR_BAD_CONTEXT, -6, "no open context has this id: it was closed, or it never existed")                        \
-  X(MR_BAD_HANDLE, -7, "no live handle of this context has this id: it was released, or it is another context's") \
-  X(MR_BAD_MESSAGE, -8, "the message breaks the wire format")                                                     \
-  X(MR_NO_MEMORY, -9, "the machine has no memory left for this")                                                  \
-  X(MR_NOT_INITIALIZED, -10, "mr_init() has not been called")                                                     \
-  X(MR_ALREADY_INITIALIZED, -11, "mr_init() was called before")                                                   \
-  X(MR_ICU_MISSING, -12, "the ICU data file cannot be read")                                                      \
-  X(MR_ICU_FOREIGN, -13, "the ICU data file is cut, damaged or not of this build")                                \
-  X(MR_SNAPSHOT_MISSING, -14, "the V8 snapshot file cannot be read")                                              \
-  X(MR_SNAPSHOT_FOREIGN, -15, "the V8 snapshot file is cut, damaged or not of this build")                        \
-  X(MR_NO_SUPPORT, -16, "this build of V8 lacks the feature")                                                     \
-  X(MR_TOO_DEEP, -17, "the value is nested deeper than max_depth")                                                \
-  X(MR_TOO_LARGE, -18, "the value is larger than max_bytes, or than V8 or this format can hold")                  \
-  X(MR_DEADLOCK, -19, "this thread would wait for itself: it runs JavaScript of a context that must first come to an end")
+#define MR_STATUSES(X)                                                                                                     \
+  X(MR_OK, 0, "success")                                                                                                   \
+  X(MR_EXCEPTION, 1, "JavaScript threw an exception")                                                                      \
+  X(MR_TIMEOUT, -1, "JavaScript was terminated by timeout")                                                                \
+  X(MR_MEMORY_LIMIT, -2, "JavaScript memory limit reached")                                                                \
+  X(MR_TERMINATED, -3, "JavaScript was terminated")                                                                        \
+  X(MR_CLOSED, -4, "the context was closed while JavaScript ran or waited to run")                                         \
+  X(MR_BAD_ARGUMENT, -5, "an argument is NULL, too large, or outside of what is allowed")                                  \
+  X(MR_BAD_CONTEXT, -6, "no open context has this id: it was closed, or it never existed")                                 \
+  X(MR_BAD_HANDLE, -7, "no live handle of this context has this id: it was released, or it is another context's")          \
+  X(MR_BAD_MESSAGE, -8, "the message breaks the wire format")                                                              \
+  X(MR_NO_MEMORY, -9, "the machine has no memory left for this")                                                           \
+  X(MR_NOT_INITIALIZED, -10, "mr_init() has not been called")                                                              \
+  X(MR_ALREADY_INITIALIZED, -11, "mr_init() was called before")                                                            \
+  X(MR_ICU_MISSING, -12, "the ICU data file cannot be read")                                                               \
+  X(MR_ICU_FOREIGN, -13, "the ICU data file is cut, damaged or not of this build")                                         \
+  X(MR_SNAPSHOT_MISSING, -14, "the V8 snapshot file cannot be read")                                                       \
+  X(MR_SNAPSHOT_FOREIGN, -15, "the V8 snapshot file is cut, damaged or not of this build")                                 \
+  X(MR_NO_SUPPORT, -16, "this build of V8 lacks the feature")                                                              \
+  X(MR_TOO_DEEP, -17, "the value is nested deeper than max_depth")                                                         \
+  X(MR_TOO_LARGE, -18, "the value is larger than max_bytes, or than V8 or this format can hold")                           \
+  X(MR_DEADLOCK, -19, "this thread would wait for itself: it runs JavaScript of a context that must first come to an end") \
+  X(MR_CPU_TIME, -20, "JavaScript used up its CPU time")
 
 typedef enum mr_status {
 #define MR_STATUS_ENUM(name, value, text) name = value,
@@ -112,7 +113,8 @@ typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, ui
   3u /* likewise; the message is an exception, or a string that says why the value could not be written, or empty: JavaScript was stopped */
 #define MR_EVENT_UNHANDLED 4u /* a promise was rejected and nobody has taken notice; the message is an exception; `id` is 0 */
 #define MR_EVENT_UNCAUGHT \
-  5u /* a timer's callback threw, or was stopped, or a microtask threw; the message is an exception, or empty; `id` is 0, or the status (as an int64) that stopped it */
+  5u /* a timer's callback threw, or was stopped, or a microtask threw; the message is an exception and `id` 0; or `id` is the status (as an int64) that stopped it, \
+         and the message what a call's result would hold */
 
 typedef struct mr_context_options {
   uint32_t struct_size; /* sizeof(mr_context_options) */
@@ -122,6 +124,8 @@ typedef struct mr_context_options {
   mr_host_call call;    /* NULL: host functions throw */
   mr_host_event event;  /* NULL: nobody is told */
   void *data;           /* what the two are called with */
+  int64_t timeout;      /* nanoseconds; of calls that name none of their own, and of each timer's callback; 0: none */
+  int64_t cpu_time;     /* likewise */
 } mr_context_options;
 
 /* How a string that comes in is encoded. */
@@ -140,11 +144,13 @@ typedef struct mr_slice {
   uint64_t size;
 } mr_slice;
 
+#define MR_UNLIMITED INT64_MAX /* as a time: no limit, also where the context has one */
+
 /* What may be said of one call. NULL in place of the struct: all defaults. */
 typedef struct mr_options {
   uint32_t struct_size;    /* sizeof(mr_options) */
   uint32_t flags;          /* MR_COPY, ... */
-  int64_t timeout;         /* nanoseconds from now, waiting for the context included; 0: none */
+  int64_t timeout;         /* nanoseconds from now, waiting for the context included; 0: the context's; MR_UNLIMITED: none */
   uint64_t max_memory;     /* bytes of heap for this call; 0: the context's; larger than the context's has no effect */
   uint64_t max_bytes;      /* MR_COPY: largest answer, with 8 bytes counted for each element; 0: 1 GiB */
   uint32_t max_depth;      /* deepest nesting of a message, in or out; 0: 400 */
@@ -154,7 +160,8 @@ typedef struct mr_options {
   int32_t column_offset;   /* mr_eval: added to the first line's columns */
   const mr_slice *buffers; /* what the message's 'W' refer to */
   uint64_t buffer_count;
-  uint64_t call; /* a number of the caller's own, for mr_cancel(); 0: none */
+  uint64_t call;    /* a number of the caller's own, for mr_cancel(); 0: none */
+  int64_t cpu_time; /* nanoseconds of CPU that this thread may use for the call, its callbacks included; 0: the context's; MR_UNLIMITED: any */
 } mr_options;
 
 /* --- the library --- */
@@ -186,7 +193,7 @@ MR_API void mr_result_free(mr_result *result);
 
 /* --- contexts --- */
 
-/* Opens a context; its id goes to *context. options may be NULL. Errors: MR_NO_MEMORY. */
+/* Opens a context; its id goes to *context. options may be NULL. Errors: MR_NO_MEMORY; MR_BAD_ARGUMENT for a time below 0. */
 MR_API mr_status mr_context_new(const mr_context_options *options, mr_context *context);
 
 /* Closes a context: ends what runs in it (those calls return MR_CLOSED), waits for that, frees everything. From within a callback, of this context or another, it
@@ -228,9 +235,10 @@ MR_API mr_status mr_soft_limit(mr_context context, uint64_t bytes);
 MR_API mr_status mr_soft_limit_reached(mr_context context, int32_t *reached);
 
 /* --- JavaScript --- */
-/* All of these: Runs JS: yes. Errors: MR_EXCEPTION (the result holds the error), MR_TIMEOUT, MR_MEMORY_LIMIT, MR_TERMINATED, MR_CLOSED, MR_BAD_MESSAGE,
+/* All of these: Runs JS: yes. Errors: MR_EXCEPTION (the result holds the error), MR_TIMEOUT, MR_CPU_TIME, MR_MEMORY_LIMIT, MR_TERMINATED, MR_CLOSED, MR_BAD_MESSAGE,
  * MR_TOO_DEEP, MR_TOO_LARGE, MR_NO_MEMORY. With MR_TOO_DEEP, MR_TOO_LARGE, MR_BAD_MESSAGE and MR_BAD_HANDLE the result may hold a string: the path to the place in the
- * value. After each of them the context can be used again, but for MR_CLOSED. Microtasks run before the outermost call returns.
+ * value. With MR_TIMEOUT, MR_CPU_TIME and MR_MEMORY_LIMIT it holds an array: the limit's name, as the field of mr_options or mr_context_options has it; its value, in
+ * that field's unit; and how much was used, undefined where nobody knows. The limit may be that of a call around this one. After each of them the context can be used again, but for MR_CLOSED. Microtasks run before the outermost call returns.
  * `in` is one message of the wire format, `in_size` its bytes. Results are scalars, or handles; with MR_COPY containers come whole. */
 
 /* Evaluates `size` bytes of code as a classic script. The value of its last statement is the result. */

@@ -76,13 +76,16 @@ mr_context_new(const mr_context_options *options, mr_context *id)
   if (!id) return MR_BAD_ARGUMENT;
   *id = 0;
   mr_context_options full = {.struct_size = sizeof full};
-  if (!mr__options_copy(&full, sizeof full, options)) return MR_BAD_ARGUMENT;
+  if (!mr__options_copy(&full, sizeof full, options) || full.timeout < 0 || full.cpu_time < 0) return MR_BAD_ARGUMENT;
   if (!mr__contexts_usable()) return MR_NOT_INITIALIZED;
   mr__context *made = allocate();
   if (!made) return MR_NO_MEMORY;
   made->call = full.call;
   made->event = full.event;
   made->data = full.data;
+  made->timeout = full.timeout;
+  made->cpu_time = full.cpu_time;
+  made->max_memory = full.max_memory;
   mr_status status = mrv8_isolate_new(&full, &mr__host, made, &made->isolate);
   if (status != MR_OK) {
     mr__context_unreference(made);

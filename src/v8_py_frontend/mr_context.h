@@ -26,7 +26,9 @@ typedef struct mr__context {
   mrv8_isolate *isolate;
   mr__handles handles;
   mr__timers timers;
-  uint64_t soft_limit; /* bytes; 0: none */
+  int64_t timeout, cpu_time; /* of who has none of their own; 0: none. Never change */
+  uint64_t max_memory;       /* of the heap; never changes */
+  uint64_t soft_limit;       /* bytes; 0: none */
   bool soft_limit_reached;
 
   pthread_mutex_t levels_mutex; /* protects the chain for those who look at it from outside; who has the lock writes it under both */

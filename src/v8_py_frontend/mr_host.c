@@ -32,8 +32,9 @@ static size_t
 near_heap_limit(void *owner, size_t current_limit, size_t initial_limit)
 {
   mr__context *full = owner;
-  if (full->innermost) mr__level_stop(full->innermost, MR_MEMORY_LIMIT);
-  (void)initial_limit;
+  if (full->innermost)
+    mr__level_stop_at(full->innermost, MR_MEMORY_LIMIT,
+                      (mr__stop){"max_memory", (double)(full->max_memory ? full->max_memory : initial_limit), (double)current_limit});
   return current_limit + UNWIND_ROOM;
 }
 
@@ -42,7 +43,8 @@ heap_used(void *owner, size_t used)
 {
   mr__context *collected = owner;
   for (mr__level *running = collected->innermost; running; running = running->outer) /* the heap is one: a call further in uses that of all around it */
-    if (running->max_memory && used > running->max_memory) mr__level_stop(running, MR_MEMORY_LIMIT);
+    if (running->max_memory && used > running->max_memory)
+      mr__level_stop_at(running, MR_MEMORY_LIMIT, (mr__stop){"max_memory", (double)running->max_memory, (double)used});
   if (!collected->soft_limit || used <= collected->soft_limit || collected->soft_limit_reached) return;
   collected->soft_limit_reached = true;
   mrv8_memory_pressure(collected->isolate);

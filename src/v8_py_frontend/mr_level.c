@@ -4,16 +4,16 @@
 #include "mr_clock.h"
 #include "mr_options.h"
 #include "mr_result.h"
+#include "mr_wire.h"
 
 const mr_options mr__default_options = {.struct_size = sizeof(mr_options), .max_depth = 400, .max_bytes = UINT64_C(1) << 30};
 
-/* Why the call must end: its own reason, else that of the nearest call around it. levels_mutex. */
-static mr_status
-reason(const mr__level *running)
+/* The call that must end: this one, else the nearest around it; NULL: none. levels_mutex. */
+static const mr__level *
+to_end(const mr__level *running)
 {
-  for (; running; running = running->outer)
-    if (running->stopped != MR_OK) return running->stopped;
-  return MR_OK;
+  while (running && running->stopped == MR_OK) running = running->outer;
+  return running;
 }
 
 void
@@ -34,10 +34,35 @@ mr__level_stop(mr__level *running, mr_status why)
   pthread_mutex_unlock(&in->levels_mutex);
 }
 
-static void
-expired(mr__watch *watch)
+void
+mr__level_stop_at(mr__level *running, mr_status why, mr__stop limit)
 {
-  mr__level_stop((mr__level *)watch, MR_TIMEOUT);
+  mr__context *in = running->context;
+  pthread_mutex_lock(&in->levels_mutex);
+  if (running->stopped == MR_OK) running->stop = limit;
+  mr__levels_stop(in, running, why);
+  pthread_mutex_unlock(&in->levels_mutex);
+}
+
+static void
+spent(mr__budget *budget, mr_status which, int64_t used)
+{
+  mr__level *running = (mr__level *)budget;
+  mr__stop limit = {"cpu_time", (double)budget->cpu_time, (double)used};
+  if (which == MR_TIMEOUT) limit = (mr__stop){"timeout", (double)running->timeout, (double)(mr__now() - budget->deadline + running->timeout)};
+  mr__level_stop_at(running, which, limit);
+}
+
+mr__level
+mr__level_of(mr__context *context, const mr_options *options)
+{
+  return (mr__level){
+      .budget = {.deadline = mr__deadline(options->timeout), .cpu_time = options->cpu_time ? options->cpu_time : MR__NEVER, .spent = spent},
+      .context = context,
+      .timeout = options->timeout,
+      .max_memory = options->max_memory,
+      .call = options->call,
+  };
 }
 
 /* Lets mr_cancel() find a call that waits for the lock. */
@@ -61,16 +86,19 @@ withdraw(mr__level *arrived)
 }
 
 mr_status
-mr__level_push(mr__level *entered, int64_t deadline)
+mr__level_push(mr__level *entered)
 {
   mr__context *in = entered->context;
   pthread_mutex_lock(&in->levels_mutex);
   if (entered->call) withdraw(entered);
   entered->outer = in->innermost;
   in->innermost = entered;
-  mr_status why = atomic_load(&in->closing) ? MR_CLOSED : reason(entered); /* who closes has looked at the chain already, or will find this call on it */
+  const mr__level *ends = to_end(entered);
+  mr_status why = atomic_load(&in->closing) ? MR_CLOSED
+                  : ends                    ? ends->stopped
+                                            : MR_OK; /* who closes has looked at the chain already, or will find this call on it */
   pthread_mutex_unlock(&in->levels_mutex);
-  if (why == MR_OK && deadline != MR__NEVER && !mr__watch_arm(&entered->watch, deadline, expired)) why = MR_NO_MEMORY;
+  if (why == MR_OK && !mr__budget_arm(&entered->budget)) why = MR_NO_MEMORY;
   return why;
 }
 
@@ -78,13 +106,16 @@ mr_status
 mr__level_pop(mr__level *left)
 {
   mr__context *in = left->context;
-  if (left->watch.expired) mr__watch_disarm(&left->watch);
+  mr__budget_disarm(&left->budget);
   pthread_mutex_lock(&in->levels_mutex);
   in->innermost = left->outer;
-  mr_status why = reason(left);
-  if (why != MR_OK) {
-    if (reason(left->outer) == MR_OK) mrv8_cancel_terminate(in->isolate);
-    else mrv8_terminate(in->isolate);
+  const mr__level *ends = to_end(left);
+  mr_status why = MR_OK;
+  if (ends) {
+    why = ends->stopped;
+    left->stop = ends->stop;
+    if (to_end(left->outer)) mrv8_terminate(in->isolate);
+    else mrv8_cancel_terminate(in->isolate);
   }
   pthread_mutex_unlock(&in->levels_mutex);
   return why;
@@ -123,11 +154,19 @@ complete(const mr_options *given, mr_options *full)
 {
   *full = mr__default_options;
   if (!given) return MR_OK;
-  if (!mr__options_copy(full, sizeof *full, given) || full->timeout < 0 || full->encoding > MR_UTF16) return MR_BAD_ARGUMENT;
+  if (!mr__options_copy(full, sizeof *full, given) || full->timeout < 0 || full->cpu_time < 0 || full->encoding > MR_UTF16) return MR_BAD_ARGUMENT;
   if (full->buffer_count && !full->buffers) return MR_BAD_ARGUMENT;
   if (!full->max_depth) full->max_depth = mr__default_options.max_depth;
   if (!full->max_bytes) full->max_bytes = mr__default_options.max_bytes;
   return MR_OK;
+}
+
+/* Fills in the context's limits where a call names none. */
+static void
+limit_by(const mr__context *context, mr_options *options)
+{
+  if (!options->timeout) options->timeout = context->timeout;
+  if (!options->cpu_time) options->cpu_time = context->cpu_time;
 }
 
 static _Thread_local unsigned levels_of_this_thread;
@@ -139,9 +178,9 @@ mr__level_is_inside(void)
 }
 
 mr_status
-mr__run_inside(mr__level *entered, mrv8_request *request, int64_t deadline, mr_result *result)
+mr__run_inside(mr__level *entered, mrv8_request *request, mr_result *result)
 {
-  mr_status status = mr__level_push(entered, deadline);
+  mr_status status = mr__level_push(entered);
   request->outermost = entered->outer == NULL;
   levels_of_this_thread++;
   if (status == MR_OK) status = mrv8_run(entered->context->isolate, request, result);
@@ -150,11 +189,27 @@ mr__run_inside(mr__level *entered, mrv8_request *request, int64_t deadline, mr_r
   return status != MR_OK && why != MR_OK ? why : status; /* a call that was to end did not end because of what it says */
 }
 
-/* What holds the path to the place with some failures; with others there is nothing. */
-static void
-keep_detail(mr_status status, mr_result *result)
+void
+mr__level_explain(const mr__level *left, mr_status status, mr_result *result)
 {
-  if (status < 0 && status != MR_TOO_DEEP && status != MR_TOO_LARGE && status != MR_BAD_MESSAGE && status != MR_BAD_HANDLE) mr__result_start(result);
+  const mr__stop *stop = &left->stop;
+  const uint32_t parts = 3;
+  mr__result_start(result);
+  if (!stop->limit || (status != MR_TIMEOUT && status != MR_CPU_TIME && status != MR_MEMORY_LIMIT)) return; /* a close goes before a limit */
+  uint32_t length = (uint32_t)strlen(stop->limit);
+  bool written =
+      mr__result_put_tag(result, MR_TAG_ARRAY, &parts, sizeof parts) && mr__result_put_tag(result, MR_TAG_LATIN1, &length, sizeof length) &&
+      mr__result_put(result, stop->limit, length) && mr__result_put_tag(result, MR_TAG_DOUBLE, &stop->value, sizeof stop->value) &&
+      (stop->used < 0 ? mr__result_put_tag(result, MR_TAG_UNDEFINED, NULL, 0) : mr__result_put_tag(result, MR_TAG_DOUBLE, &stop->used, sizeof stop->used));
+  if (!written) mr__result_start(result);
+}
+
+/* What holds the path to the place with some failures, and the limit with others; else there is nothing. */
+static void
+keep_detail(mr_status status, const mr__level *left, mr_result *result)
+{
+  if (status < 0 && status != MR_TOO_DEEP && status != MR_TOO_LARGE && status != MR_BAD_MESSAGE && status != MR_BAD_HANDLE)
+    mr__level_explain(left, status, result);
 }
 
 mr_status
@@ -168,17 +223,18 @@ mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options
   if (status != MR_OK) return status;
   request->options = &full;
   request->target_handle = target;
-  int64_t deadline = mr__deadline(full.timeout);
   mr__context *in = mr__context_find(id);
   if (!in) return MR_BAD_CONTEXT;
-  mr__level entered = {.context = in, .max_memory = full.max_memory, .call = full.call};
+  limit_by(in, &full);
+  mr__level entered = mr__level_of(in, &full);
   if (full.call) announce(&entered);
-  status = mr__lock_acquire(&in->lock, deadline);
+  status = mr__lock_acquire(&in->lock, entered.budget.deadline);
+  if (status == MR_TIMEOUT) entered.stop = (mr__stop){"timeout", (double)full.timeout, (double)(mr__now() - entered.budget.deadline + full.timeout)};
   if (status == MR_OK) {
     if (atomic_load(&in->closing)) status = MR_CLOSED;
     else mr__context_drain(in);
     if (status == MR_OK && target && !(request->target = mr__handles_get(&in->handles, target))) status = MR_BAD_HANDLE;
-    if (status == MR_OK) status = mr__run_inside(&entered, request, deadline, result);
+    if (status == MR_OK) status = mr__run_inside(&entered, request, result);
     mr__context_leave(in);
   }
   if (full.call) {
@@ -186,7 +242,7 @@ mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options
     withdraw(&entered); /* where it did not come so far as to run */
     pthread_mutex_unlock(&in->levels_mutex);
   }
-  keep_detail(status, result);
+  keep_detail(status, &entered, result);
   mr__context_unreference(in);
   return status;
 }

@@ -2,27 +2,41 @@
 #ifndef MR_LEVEL_H_
 #define MR_LEVEL_H_
 
+#include "mr_budget.h"
 #include "mr_context.h"
-#include "mr_watchdog.h"
+
+/* Which limit stopped a call. */
+typedef struct mr__stop {
+  const char *limit;  /* a field of mr_options or mr_context_options; NULL: it was none */
+  double value, used; /* in its unit; `used` below 0: unknown */
+} mr__stop;
 
 /* One running call. On the stack of the thread that made it. */
 typedef struct mr__level {
-  mr__watch watch; /* first, so that the one can be had from the other */
+  mr__budget budget; /* first, so that the one can be had from the other */
   mr__context *context;
   struct mr__level *outer; /* of those that wait for the lock: the next one */
   mr_status stopped;       /* why it must end; MR_OK: it need not. levels_mutex */
+  mr__stop stop;           /* the limit that this was for; levels_mutex */
+  int64_t timeout;         /* what it was to be, for who asks; the deadline is the budget's */
   uint64_t max_memory;
   uint64_t call; /* mr_options.call */
 } mr__level;
 
-/* With the context's lock: puts the call on the chain and arms its deadline. MR_OK, or why it must not even begin. */
-mr_status mr__level_push(mr__level *entered, int64_t deadline);
+/* A level for a call with these options, which are complete. */
+mr__level mr__level_of(mr__context *context, const mr_options *options);
+
+/* With the context's lock: puts the call on the chain and arms its budget. MR_OK, or why it must not even begin. */
+mr_status mr__level_push(mr__level *entered);
 
 /* Takes it off again, and says why it was to end. V8 goes on unwinding just when a call further out is to end, too. */
 mr_status mr__level_pop(mr__level *left);
 
 /* Makes the call, and so all inside of it, end. Any thread, while the call is on its chain. */
 void mr__level_stop(mr__level *running, mr_status why);
+
+/* The same because of a limit. */
+void mr__level_stop_at(mr__level *running, mr_status why, mr__stop limit);
 
 /* Under levels_mutex: makes the calls that run in the context end, from the one given outwards-in, or all for NULL. */
 void mr__levels_stop(mr__context *in, mr__level *outermost, mr_status why);
@@ -32,7 +46,10 @@ void mr__levels_stop(mr__context *in, mr__level *outermost, mr_status why);
 mr_status mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options *options, mr_result *result);
 
 /* The same for who has the lock already, and whose level it is. The request's options are complete. */
-mr_status mr__run_inside(mr__level *entered, mrv8_request *request, int64_t deadline, mr_result *result);
+mr_status mr__run_inside(mr__level *entered, mrv8_request *request, mr_result *result);
+
+/* After a call that ended with this status: a message that says which limit it was, if it was one; else none. */
+void mr__level_explain(const mr__level *left, mr_status status, mr_result *result);
 
 /* Whether this thread runs JavaScript, in any context: it is then in a host function's callback. */
 bool mr__level_is_inside(void);

@@ -1,6 +1,6 @@
-/* mr_watchdog.c: the watchdog thread. Owns the list of armed deadlines, protected by `mutex`; watches are armed and disarmed by any thread.
+/* mr_watchdog.c: the watchdog thread. Owns the list of armed watches, protected by `mutex`; they are armed and disarmed by any thread.
  *
- * The thread sleeps until `wake_at`. Who arms a deadline later than that does not wake it: it wakes in time, sees what is next, and sleeps again. So calls with
+ * The thread sleeps until `wake_at`. Who arms a watch that is due later than that does not wake it: it wakes in time, sees what is next, and sleeps again. So calls with
  * the same timeout, one after the other, cost one wake-up a timeout, not one a call. Lock order: the watchdog's mutex, then a context's `levels_mutex`. */
 #include "mr_watchdog.h"
 
@@ -14,17 +14,14 @@ static mr__watch *armed;
 static int64_t wake_at;
 static bool running;
 
-/* Calls what has expired and returns the next deadline. */
+/* Calls what is due and returns when the next one is. */
 static int64_t
-expire(int64_t now)
+look(int64_t now)
 {
   int64_t next = MR__NEVER;
   for (mr__watch *watch = armed; watch; watch = watch->next) {
-    if (watch->deadline <= now) {
-      watch->deadline = MR__NEVER;
-      watch->expired(watch);
-    }
-    if (watch->deadline < next) next = watch->deadline;
+    if (watch->due <= now) watch->due = watch->look(watch, now);
+    if (watch->due < next) next = watch->due;
   }
   return next;
 }
@@ -35,7 +32,7 @@ watch_thread(void *unused)
   (void)unused;
   pthread_mutex_lock(&mutex);
   for (;;) {
-    wake_at = expire(mr__now());
+    wake_at = look(mr__now());
     if (wake_at == MR__NEVER) {
       pthread_cond_wait(&wake, &mutex);
       continue;
@@ -93,16 +90,16 @@ start(void)
 }
 
 bool
-mr__watch_arm(mr__watch *watch, int64_t deadline, void (*expired)(mr__watch *))
+mr__watch_arm(mr__watch *watch, int64_t due, int64_t (*look_at)(mr__watch *, int64_t))
 {
   pthread_once(&once, prepare);
   pthread_mutex_lock(&mutex);
   bool ok = running || start();
   if (ok) {
-    *watch = (mr__watch){.next = armed, .link = &armed, .deadline = deadline, .thread = pthread_self(), .expired = expired};
+    *watch = (mr__watch){.next = armed, .link = &armed, .due = due, .thread = pthread_self(), .look = look_at};
     if (armed) armed->link = &watch->next;
     armed = watch;
-    if (deadline < wake_at) pthread_cond_signal(&wake);
+    if (due < wake_at) pthread_cond_signal(&wake);
   }
   pthread_mutex_unlock(&mutex);
   return ok;

@@ -1,4 +1,4 @@
-/* mr_watchdog.h: deadlines. One thread a process, started by the first deadline, calls `expired` for each that passes. */
+/* mr_watchdog.h: who looks when. One thread a process, started by the first watch, calls `look` for each that is due. */
 #ifndef MR_WATCHDOG_H_
 #define MR_WATCHDOG_H_
 
@@ -8,15 +8,16 @@
 
 typedef struct mr__watch {
   struct mr__watch *next, **link; /* the watchdog's */
-  int64_t deadline;
-  pthread_t thread;                         /* that armed it: after a fork, only the child's own are left */
-  void (*expired)(struct mr__watch *watch); /* on the watchdog's thread, under its mutex: quick, and nothing that arms or disarms */
+  int64_t due;
+  pthread_t thread; /* that armed it: after a fork, only the child's own are left */
+  /* On the watchdog's thread, under its mutex: quick, and nothing that arms or disarms. Returns when it is due again: MR__NEVER for a plain deadline. */
+  int64_t (*look)(struct mr__watch *watch, int64_t now);
 } mr__watch;
 
-/* Arms it; the struct stays where it is until it is disarmed. False: the thread could not be started. No system call when an earlier deadline is there. */
-bool mr__watch_arm(mr__watch *watch, int64_t deadline, void (*expired)(mr__watch *));
+/* Arms it; the struct stays where it is until it is disarmed. False: the thread could not be started. No system call when another is due earlier. */
+bool mr__watch_arm(mr__watch *watch, int64_t due, int64_t (*look)(mr__watch *, int64_t));
 
-/* After this `expired` is not called and does not run. Also for one that expired. */
+/* After this `look` is not called and does not run. Also for one that is not due any more. */
 void mr__watch_disarm(mr__watch *watch);
 
 #endif /* MR_WATCHDOG_H_ */

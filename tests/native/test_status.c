@@ -30,6 +30,7 @@ values_are_frozen(void **state)
       {-17, "MR_TOO_DEEP"},
       {-18, "MR_TOO_LARGE"},
       {-19, "MR_DEADLOCK"},
+      {-20, "MR_CPU_TIME"},
   };
   for (size_t i = 0; i < COUNT(frozen); i++) assert_string_equal(mr_status_name(frozen[i].value), frozen[i].name);
 }

@@ -31,7 +31,7 @@ note(mr_status status)
 {
   REQUIRE(status == MR_OK || status == MR_EXCEPTION || status == MR_TIMEOUT || status == MR_TERMINATED || status == MR_CLOSED || status == MR_BAD_CONTEXT ||
           status == MR_BAD_HANDLE || status == MR_MEMORY_LIMIT);
-  atomic_fetch_add(&outcomes[status > 0 ? 20 : -status], 1);
+  atomic_fetch_add(&outcomes[status > 0 ? 31 : -status], 1);
 }
 
 static void act(worker *mine);

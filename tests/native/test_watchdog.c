@@ -18,13 +18,15 @@ typedef struct alarm_clock {
 
 static atomic_int rung_so_far;
 
-static void
-ring(mr__watch *watch)
+static int64_t
+ring(mr__watch *watch, int64_t now)
 {
+  (void)now;
   alarm_clock *mine = (alarm_clock *)watch; /* the watch is its first member */
   atomic_store(&mine->rang_at, mr__now());
   atomic_store(&mine->order, atomic_fetch_add(&rung_so_far, 1));
   atomic_fetch_add(&mine->rung, 1);
+  return MR__NEVER;
 }
 
 static void

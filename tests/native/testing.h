@@ -84,7 +84,7 @@ eval(mr_context context, const char *script, int64_t timeout)
 {
   mr_result result = {.struct_size = sizeof result};
   mr_status status = eval_into(context, script, timeout, &result);
-  if (status < 0) REQUIRE(result.size == 0);
+  if (status < 0) REQUIRE((result.size != 0) == (status == MR_TIMEOUT || status == MR_CPU_TIME || status == MR_MEMORY_LIMIT)); /* which limit it was */
   mr_result_free(&result);
   return status;
 }

@@ -222,6 +222,5 @@ mrv8_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t si
 void
 mrv8_timer_delete(mrv8_isolate *self, mrv8_timer *timer)
 {
-  v8::Locker locker(self->isolate);
   delete timer;
 }

@@ -102,7 +102,6 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
   if (options->max_memory) params.constraints.ConfigureDefaultsFromHeapSize(0, options->max_memory);
   v8::Isolate *isolate = self->isolate = v8::Isolate::New(params);
   {
-    v8::Locker locker(isolate);
     v8::Isolate::Scope isolate_scope(isolate);
     v8::HandleScope handles(isolate);
     Configure(self.get());
@@ -129,7 +128,6 @@ void
 mrv8_isolate_delete(mrv8_isolate *self)
 {
   {
-    v8::Locker locker(self->isolate);
     v8::Isolate::Scope isolate_scope(self->isolate);
     self->isolate->RemoveNearHeapLimitCallback(OnNearHeapLimit, 0);
     self->isolate->RemoveGCEpilogueCallback(OnCollected, self);
@@ -165,7 +163,6 @@ void
 mrv8_values_delete(mrv8_isolate *self, mrv8_value *const *values, size_t count)
 {
   if (!count) return;
-  v8::Locker locker(self->isolate);
   for (size_t i = 0; i < count; i++) delete values[i];
 }
 

@@ -56,7 +56,7 @@ struct mrv8_isolate {
   v8::Global<v8::Private> host_error;                  /* the key under which an error keeps the id of the host's */
   v8::Global<v8::Context> context;
   v8::Global<v8::String> anonymous;     /* "<anonymous>", the name of code that has none */
-  std::atomic<bool> terminating{false}; /* what V8 was told, and what v8::Locker makes it forget */
+  std::atomic<bool> terminating{false}; /* what V8 was told; it answers only while JavaScript runs */
   uint64_t max_stack = 0;               /* bytes that JavaScript may use of a thread's stack */
   uintptr_t entered_at = 0;             /* where on its stack the thread was that the stack limit was last set for */
   uint64_t entered_by = 0;              /* a number of that thread, never used again */
@@ -83,11 +83,12 @@ uint64_t StackSizeOfFlags();
 /* Tells V8 how much of this thread's stack it may use. */
 void LimitStack(mrv8_isolate *self);
 
-/* One stay in the isolate: locked, limited, in its context. Nests. */
+/* One stay in the isolate: limited, in its context. Nests. There is no v8::Locker: the context's lock keeps other threads out, nobody leaves the isolate to another one
+ * half-way, and the Locker's saving and restoring of what a thread left behind would take a third of a short call. */
 class Stay {
  public:
   explicit Stay(mrv8_isolate *self)
-      : locker_(self->isolate), isolate_scope_(self->isolate), handles_(self->isolate), context_(self->context.Get(self->isolate)), context_scope_(context_)
+      : isolate_scope_(self->isolate), handles_(self->isolate), context_(self->context.Get(self->isolate)), context_scope_(context_)
   {
     LimitStack(self);
   }
@@ -97,7 +98,6 @@ class Stay {
   v8::Local<v8::Context> context() const { return context_; }
 
  private:
-  v8::Locker locker_;
   v8::Isolate::Scope isolate_scope_;
   v8::HandleScope handles_;
   v8::Local<v8::Context> context_;

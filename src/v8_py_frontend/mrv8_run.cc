@@ -414,7 +414,7 @@ mr_status
 mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
 {
   mrv8::Stay stay(self);
-  if (self->terminating.load()) return MR_TERMINATED; /* asked for before v8::Locker came in, which resets V8's own flag */
+  if (self->terminating.load()) return MR_TERMINATED; /* asked for before anything runs that V8 would stop */
   Run run{self, self->isolate, stay.context(), request, result};
   mr_status status = Perform(run);
   if (!request->outermost) return status;

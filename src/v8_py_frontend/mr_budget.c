@@ -28,29 +28,40 @@ cpu_left(mr__budget *budget)
   return budget->cpu_time - (used - budget->cpu_start);
 }
 
+/* The budget around that is to be watched as well. */
+static mr__budget *
+next_of(const mr__budget *budget, const mr__budget *at)
+{
+  return budget->elsewhere ? at->around : NULL;
+}
+
 static int64_t
 look(mr__watch *watch, int64_t now)
 {
   mr__budget *budget = (mr__budget *)watch;
-  if (budget->deadline <= now) {
-    budget->spent(budget, MR_TIMEOUT, 0);
-    return MR__NEVER;
+  int64_t again = MR__NEVER;
+  for (mr__budget *at = budget; at; at = next_of(budget, at)) {
+    int64_t left = at->deadline <= now ? 0 : cpu_left(at);
+    if (left <= 0) {
+      if (at->deadline <= now) budget->spent(budget, at, MR_TIMEOUT, 0);
+      else budget->spent(budget, at, MR_CPU_TIME, at->cpu_time - left);
+      return MR__NEVER;
+    }
+    int64_t due = later(now, left);
+    if (at->deadline < due) due = at->deadline;
+    if (due < again) again = due;
   }
-  int64_t left = cpu_left(budget);
-  if (left <= 0) {
-    budget->spent(budget, MR_CPU_TIME, budget->cpu_time - left);
-    return MR__NEVER;
-  }
-  int64_t again = later(now, left);
-  return again < budget->deadline ? again : budget->deadline;
+  return again;
 }
 
 bool
 mr__budget_arm(mr__budget *budget)
 {
-  int64_t due = budget->deadline;
-  if (budget->cpu_time != MR__NEVER) {
-    int64_t first = mr__now() + (budget->cpu_time < FIRST_LOOK ? budget->cpu_time : FIRST_LOOK);
+  int64_t due = MR__NEVER;
+  for (const mr__budget *at = budget; at; at = next_of(budget, at)) {
+    if (at->deadline < due) due = at->deadline;
+    if (at->cpu_time == MR__NEVER) continue;
+    int64_t first = mr__now() + (at->cpu_time < FIRST_LOOK ? at->cpu_time : FIRST_LOOK);
     if (first < due) due = first;
   }
   return due == MR__NEVER || mr__watch_arm(&budget->watch, due, look);

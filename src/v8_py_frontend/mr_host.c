@@ -96,7 +96,7 @@ timer_new(void *owner, int64_t delay, int repeats, mrv8_timer *timer)
 {
   mr__context *in = owner;
   uint32_t number = mr__timers_add(&in->timers, delay, repeats, timer);
-  if (number) mr__schedule(&in->wakeup, in->id, mr__timers_next(&in->timers));
+  if (number && !mr__timers_are_run(&in->timers)) mr__schedule(&in->wakeup, in->id, mr__timers_next(&in->timers));
   return number;
 }
 

@@ -8,6 +8,10 @@
 
 const mr_options mr__default_options = {.struct_size = sizeof(mr_options), .max_depth = 400, .max_bytes = UINT64_C(1) << 30};
 
+/* What describing an unhandled error to the host may take: its toString and its getters are the script's, and the call that it happens in may have no limit. */
+#define TELLING_TIME INT64_C(5000000000)
+#define TELLING_CPU_TIME INT64_C(1000000000)
+
 /* The call that must end: this one, else the nearest around it; NULL: none. levels_mutex. */
 static const mr__level *
 to_end(const mr__level *running)
@@ -44,13 +48,18 @@ mr__level_stop_at(mr__level *running, mr_status why, mr__stop limit)
   pthread_mutex_unlock(&in->levels_mutex);
 }
 
-static void
-spent(mr__budget *budget, mr_status which, int64_t used)
+static mr__stop
+timed_out(const mr__level *late)
 {
-  mr__level *running = (mr__level *)budget;
-  mr__stop limit = {"cpu_time", (double)budget->cpu_time, (double)used};
-  if (which == MR_TIMEOUT) limit = (mr__stop){"timeout", (double)running->timeout, (double)(mr__now() - budget->deadline + running->timeout)};
-  mr__level_stop_at(running, which, limit);
+  return (mr__stop){"timeout", (double)late->timeout, (double)(mr__now() - late->budget.deadline + late->timeout)};
+}
+
+static void
+spent(mr__budget *budget, const mr__budget *whose, mr_status which, int64_t used)
+{
+  mr__stop limit = {"cpu_time", (double)whose->cpu_time, (double)used};
+  if (which == MR_TIMEOUT) limit = timed_out((const mr__level *)whose);
+  mr__level_stop_at((mr__level *)budget, which, limit);
 }
 
 mr__level
@@ -169,23 +178,50 @@ limit_by(const mr__context *context, mr_options *options)
   if (!options->cpu_time) options->cpu_time = context->cpu_time;
 }
 
-static _Thread_local unsigned levels_of_this_thread;
+static _Thread_local mr__level *innermost_here; /* of this thread's calls, in all contexts */
 
 bool
 mr__level_is_inside(void)
 {
-  return levels_of_this_thread != 0;
+  return innermost_here != NULL;
+}
+
+/* What the last run has left to be told, which takes more of the script's code: it has a budget of its own, within the call's. */
+static void
+tell(const mr__level *after)
+{
+  mr_result result = {.struct_size = sizeof result};
+  mrv8_request request = {.operation = MRV8_TELL, .options = &mr__default_options};
+  mr_options limits = {.timeout = TELLING_TIME, .cpu_time = TELLING_CPU_TIME};
+  mr__level telling = mr__level_of(after->context, &limits);
+  if (after->budget.deadline < telling.budget.deadline) {
+    telling.budget.deadline = after->budget.deadline;
+    telling.timeout = after->timeout;
+  }
+  if (after->budget.cpu_time < telling.budget.cpu_time) telling.budget.cpu_time = after->budget.cpu_time;
+  mr_status status = mr__run_inside(&telling, &request, &result);
+  if (status < 0 && status != MR_CLOSED) {
+    mr__level_explain(&telling, status, &result);
+    mr__host.event(after->context, MR_EVENT_UNCAUGHT, (uint64_t)(int64_t)status, result.data, result.size);
+  }
+  mr_result_free(&result);
 }
 
 mr_status
 mr__run_inside(mr__level *entered, mrv8_request *request, mr_result *result)
 {
+  mr__level *around = entered->around = innermost_here;
+  if (around) {
+    entered->budget.around = &around->budget;
+    entered->budget.elsewhere = around->budget.elsewhere || around->context != entered->context;
+  }
   mr_status status = mr__level_push(entered);
   request->outermost = entered->outer == NULL;
-  levels_of_this_thread++;
+  innermost_here = entered;
   if (status == MR_OK) status = mrv8_run(entered->context->isolate, request, result);
-  levels_of_this_thread--;
+  innermost_here = around;
   mr_status why = mr__level_pop(entered);
+  if (request->outermost && request->operation != MRV8_TELL && mrv8_has_news(entered->context->isolate)) tell(entered);
   return status != MR_OK && why != MR_OK ? why : status; /* a call that was to end did not end because of what it says */
 }
 
@@ -229,7 +265,7 @@ mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options
   mr__level entered = mr__level_of(in, &full);
   if (full.call) announce(&entered);
   status = mr__lock_acquire(&in->lock, entered.budget.deadline);
-  if (status == MR_TIMEOUT) entered.stop = (mr__stop){"timeout", (double)full.timeout, (double)(mr__now() - entered.budget.deadline + full.timeout)};
+  if (status == MR_TIMEOUT) entered.stop = timed_out(&entered);
   if (status == MR_OK) {
     if (atomic_load(&in->closing)) status = MR_CLOSED;
     else mr__context_drain(in);

@@ -15,10 +15,11 @@ typedef struct mr__stop {
 typedef struct mr__level {
   mr__budget budget; /* first, so that the one can be had from the other */
   mr__context *context;
-  struct mr__level *outer; /* of those that wait for the lock: the next one */
-  mr_status stopped;       /* why it must end; MR_OK: it need not. levels_mutex */
-  mr__stop stop;           /* the limit that this was for; levels_mutex */
-  int64_t timeout;         /* what it was to be, for who asks; the deadline is the budget's */
+  struct mr__level *outer;  /* of those that wait for the lock: the next one */
+  struct mr__level *around; /* the call that this thread makes it in, of whatever context */
+  mr_status stopped;        /* why it must end; MR_OK: it need not. levels_mutex */
+  mr__stop stop;            /* the limit that this was for; levels_mutex */
+  int64_t timeout;          /* what it was to be, for who asks; the deadline is the budget's */
   uint64_t max_memory;
   uint64_t call; /* mr_options.call */
 } mr__level;

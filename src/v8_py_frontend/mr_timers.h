@@ -2,7 +2,9 @@
 #ifndef MR_TIMERS_H_
 #define MR_TIMERS_H_
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "mrv8_bridge.h"
 
@@ -13,6 +15,7 @@ typedef struct mr__timers {
   struct mr__timer *heap; /* by time, then by number: the next one first */
   uint32_t count, capacity;
   uint32_t last_number;
+  pid_t run_in;     /* the process in which a thread runs them now and is going to schedule what is left; 0: none does */
   uint32_t running; /* the number of the one whose callback runs; 0: none, or it was cleared meanwhile */
 } mr__timers;
 
@@ -21,6 +24,9 @@ uint32_t mr__timers_add(mr__timers *timers, int64_t delay, int repeats, mrv8_tim
 
 /* Takes the callback of a timer back, so that it does not run again; NULL: there is none of this number, or it runs just now (and will be the last time). */
 mrv8_timer *mr__timers_take(mr__timers *timers, uint32_t number);
+
+/* Whether a thread runs them now and is going to schedule what is left. */
+bool mr__timers_are_run(const mr__timers *timers);
 
 /* When the next one is due; MR__NEVER. */
 int64_t mr__timers_next(const mr__timers *timers);

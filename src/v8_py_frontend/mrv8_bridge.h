@@ -66,7 +66,8 @@ typedef enum mrv8_operation {
   MRV8_HEAP_STATS,
   MRV8_HEAP_SNAPSHOT,
   MRV8_LOW_MEMORY,
-  MRV8_TIMER /* `timer`; what it throws goes to MR_EVENT_UNCAUGHT */
+  MRV8_TIMER, /* `timer`; what it throws goes to MR_EVENT_UNCAUGHT */
+  MRV8_TELL   /* tells the host of errors that nobody has caught, as mrv8_has_news() says */
 } mrv8_operation;
 
 typedef struct mrv8_request {
@@ -99,6 +100,9 @@ void mrv8_isolate_delete(mrv8_isolate *isolate);
 /* (locked) Does one thing in JavaScript and writes the answer. MR_OK; MR_EXCEPTION; MR_TERMINATED: mrv8_terminate() stopped it, and the core knows why; or the
  * reason why it cannot be done. Whatever it returns, the isolate can be entered again. */
 mr_status mrv8_run(mrv8_isolate *isolate, const mrv8_request *request, mr_result *result);
+
+/* (locked) Whether the last outermost run has left errors that the host is to be told of. To describe them may run the script's code. */
+int mrv8_has_news(const mrv8_isolate *isolate);
 
 /* Makes JavaScript that runs in the isolate, or will run there, unwind until mrv8_cancel_terminate(). */
 void mrv8_terminate(mrv8_isolate *isolate);

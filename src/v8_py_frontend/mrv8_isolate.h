@@ -52,6 +52,7 @@ struct mrv8_isolate {
   std::vector<uint64_t> released; /* ids of references that are gone; the host has not been told yet */
   std::vector<mrv8::Rejection> rejections;
   std::vector<v8::Global<v8::Value>> uncaught;         /* thrown, and nobody was there to catch it */
+  bool has_news = false;                               /* some of these two are to be told to the host */
   std::map<uint64_t, v8::Global<v8::Promise>> awaited; /* weak; by what the host knows the wait by */
   v8::Global<v8::Private> host_error;                  /* the key under which an error keeps the id of the host's */
   v8::Global<v8::Context> context;

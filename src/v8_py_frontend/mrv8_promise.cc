@@ -193,20 +193,39 @@ TellLost(mrv8_isolate *self)
 }
 
 void
-TellHost(const Run &run)
+TellReleased(mrv8_isolate *self)
 {
-  mrv8_isolate *self = run.self;
   std::vector<uint64_t> released;
   released.swap(self->released);
   for (uint64_t id : released) self->host->event(self->owner, MR_EVENT_RELEASED, id, nullptr, 0);
+}
+
+/* The client holds the promise, and may still ask. */
+static bool
+IsHeld(const Run &run, v8::Local<v8::Promise> promise)
+{
+  auto hash = static_cast<uint32_t>(promise->GetIdentityHash());
+  return run.self->host->handle_share(run.self->owner, hash, SamePromise, &promise, 0) != 0;
+}
+
+bool
+HasErrors(const Run &run)
+{
+  if (!run.self->uncaught.empty()) return true;
+  for (const Rejection &rejection : run.self->rejections)
+    if (!IsHeld(run, rejection.promise.Get(run.isolate))) return true;
+  return false;
+}
+
+void
+TellErrors(const Run &run)
+{
+  mrv8_isolate *self = run.self;
   TellUncaught(run);
-  if (self->rejections.empty()) return;
   std::vector<Rejection> rejections, kept;
   rejections.swap(self->rejections);
   for (Rejection &rejection : rejections) {
-    v8::Local<v8::Promise> promise = rejection.promise.Get(run.isolate);
-    auto hash = static_cast<uint32_t>(promise->GetIdentityHash());
-    if (self->host->handle_share(self->owner, hash, SamePromise, &promise, 0)) { /* the client may still ask */
+    if (IsHeld(run, rejection.promise.Get(run.isolate))) {
       kept.push_back(std::move(rejection));
       continue;
     }

@@ -310,6 +310,9 @@ OperateOnContext(const Run &run, Answer *answer)
       return;
     case MRV8_TIMER:
       return CallTimer(run, answer);
+    case MRV8_TELL:
+      mrv8::TellErrors(run);
+      break;
     case MRV8_LOW_MEMORY:
       run.isolate->LowMemoryNotification();
       break;
@@ -384,11 +387,10 @@ RunTasks(const Run &run)
 }
 
 /* A timer's throw goes to the host, as there is no caller. */
-mr_status
+void
 TellUncaught(const Run &run, mr_status status)
 {
   if (status == MR_EXCEPTION) run.self->host->event(run.self->owner, MR_EVENT_UNCAUGHT, 0, run.result->data, run.result->size);
-  return status;
 }
 
 /* Does it, and writes the answer or the exception. */
@@ -401,11 +403,14 @@ Perform(const Run &run)
   if (run.request->outermost && !caught.HasTerminated() && !RunTasks(run)) return MR_TERMINATED;
   if (status == MR_OK && !answer.written) status = answer.hole ? mrv8::WriteTag(run, MR_TAG_HOLE) : mrv8::Write(run, answer.value);
   if (caught.HasTerminated() || run.isolate->IsExecutionTerminating()) return MR_TERMINATED;
-  if (status != MR_EXCEPTION) return status;
-  mr__result_start(run.result);
-  status = mrv8::WriteException(run, &caught, answer.flags);
-  if (status == MR_OK) status = MR_EXCEPTION;
-  return run.request->operation == MRV8_TIMER ? TellUncaught(run, status) : status;
+  bool runs_code = status == MR_EXCEPTION || (run.request->options->flags & MR_COPY); /* the answer is made with getters, which may leave microtasks */
+  if (status == MR_EXCEPTION) {
+    mr__result_start(run.result);
+    status = mrv8::WriteException(run, &caught, answer.flags);
+    if (status == MR_OK) status = MR_EXCEPTION;
+    if (run.request->operation == MRV8_TIMER) TellUncaught(run, status);
+  }
+  return runs_code && run.request->outermost && status != MR_TERMINATED && !RunTasks(run) ? MR_TERMINATED : status;
 }
 
 }  // namespace
@@ -418,13 +423,17 @@ mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
   Run run{self, self->isolate, stay.context(), request, result};
   mr_status status = Perform(run);
   if (!request->outermost) return status;
-  if (self->terminating
-          .load()) { /* to tell of what the stopped script threw takes more of its code, which would run in the next call and without this one's limits */
+  if (self->terminating.load()) { /* to tell of what the stopped script threw takes more of its code */
     self->uncaught.clear();
     self->rejections.clear();
-    return status;
   }
-  v8::TryCatch ignored(run.isolate);
-  mrv8::TellHost(run); /* after the answer: a promise that the client now holds is not a forgotten one */
+  mrv8::TellReleased(self);
+  self->has_news = mrv8::HasErrors(run); /* after the answer: a promise that the client now holds is not a forgotten one */
   return status;
+}
+
+int
+mrv8_has_news(const mrv8_isolate *self)
+{
+  return self->has_news;
 }

@@ -70,8 +70,12 @@ mr_status Preview(const Run &run, v8::Local<v8::Value> target);
 /* Microtasks were stopped, and V8 has thrown away those that were still to run: tells the host of the promises that are settled and would have been told of in these. */
 void TellLost(mrv8_isolate *self);
 
-/* Tells the host what is due: references that are gone, what microtasks threw, rejections that nobody has taken notice of. */
-void TellHost(const Run &run);
+/* Tells the host which references are gone. */
+void TellReleased(mrv8_isolate *self);
+
+/* Tells the host what microtasks threw, and of rejections that nobody has taken notice of; whether there is any of this. */
+void TellErrors(const Run &run);
+bool HasErrors(const Run &run);
 
 /* Reads one message. */
 class Reader {

@@ -15,6 +15,7 @@
  *   event N ID TEXT                            tells the host of event N
  *   timer MS SCRIPT, every MS SCRIPT           a timer; in its script '|' stands for ';'. The answer is its number
  *   clear N                                    clears that timer; the answer says whether it was there
+ *   tell SCRIPT                                leaves something to tell the host, for which this script is to run; '|' stands for ';'
  *   store                                      the id of a new store, as a string of digits
  * A timer's script is that of a run, too; what it throws is told as an event. Without `in`, MRV8_READ and MRV8_KEYS answer the target's name, MRV8_GLOBALS a handle, everything else undefined. */
 #include "fake_bridge.h"
@@ -48,6 +49,7 @@ struct mrv8_isolate {
   _Atomic(const void *) inside; /* the thread */
   uint32_t depth;
   uint64_t values, timers;
+  char news[128]; /* what MRV8_TELL runs; empty: nothing */
 };
 
 struct mrv8_value {
@@ -439,6 +441,22 @@ clear_timer(const run *run, const char *number)
 }
 
 static mr_status
+leave_news(mrv8_isolate *self, const char *script)
+{
+  REQUIRE(strlen(script) < sizeof self->news);
+  size_t at = 0;
+  for (; script[at]; at++) self->news[at] = script[at] == '|' ? ';' : script[at];
+  self->news[at] = 0;
+  return MR_OK;
+}
+
+int
+mrv8_has_news(const mrv8_isolate *self)
+{
+  return self->news[0] != 0;
+}
+
+static mr_status
 put_store(const run *run)
 {
   mrv8_store *store = calloc(1, sizeof *store);
@@ -478,6 +496,7 @@ step(const run *run, const char *command)
   }
   if (is(&argument, command, "host")) return call_host(run, argument);
   if (is(&argument, command, "event")) return tell_host(run, argument);
+  if (is(&argument, command, "tell")) return leave_news(self, argument);
   mr__result_start(run->result);
   if (is(&argument, command, "int")) return put_int(run->result, (int32_t)strtol(argument, NULL, 10));
   if (is(&argument, command, "timer")) return put_timer(run, argument, 0);
@@ -496,10 +515,13 @@ step(const run *run, const char *command)
 
 /* The script that a run without `in` stands for. */
 static void
-write_script(const mrv8_request *request, char *script, size_t size)
+write_script(mrv8_isolate *self, const mrv8_request *request, char *script, size_t size)
 {
   if (request->timer) {
     snprintf(script, size, "%s", request->timer->script);
+  } else if (request->operation == MRV8_TELL) {
+    snprintf(script, size, "%s", self->news);
+    self->news[0] = 0;
   } else if (request->in && request->in_size) {
     size_t copied = request->in_size < size ? request->in_size : size - 1;
     memcpy(script, request->in, copied);
@@ -536,7 +558,7 @@ mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
   REQUIRE(!request->timer || (request->timer->magic == TIMER_MAGIC && request->timer->isolate == self));
   note(request);
   char script[1024], *rest = script;
-  write_script(request, script, sizeof script);
+  write_script(self, request, script, sizeof script);
   run here = {self, request, result};
   mr_status status = MR_OK;
   for (char *command; status == MR_OK && (command = strsep(&rest, ";"));) {

@@ -10,23 +10,18 @@ typedef struct purse {
   mr__budget budget;
   atomic_int spent; /* the status; MR_OK: not yet */
   _Atomic int64_t used;
+  int64_t opened; /* by this thread's CPU clock */
   atomic_int times;
 } purse;
 
 static void
-note_spent(mr__budget *budget, mr_status which, int64_t used)
+note_spent(mr__budget *budget, const mr__budget *whose, mr_status which, int64_t used)
 {
   purse *mine = (purse *)budget;
+  REQUIRE(whose == budget);
   atomic_store(&mine->used, used);
   atomic_store(&mine->spent, which);
   atomic_fetch_add(&mine->times, 1);
-}
-
-static void
-open_purse(purse *mine, int64_t timeout, int64_t cpu_time)
-{
-  *mine = (purse){.budget = {.deadline = mr__deadline(timeout), .cpu_time = cpu_time ? cpu_time : MR__NEVER, .spent = note_spent}};
-  REQUIRE(mr__budget_arm(&mine->budget));
 }
 
 static int64_t
@@ -37,13 +32,19 @@ cpu_now(void)
   return (int64_t)read.tv_sec * 1000000000 + read.tv_nsec;
 }
 
-/* Computes until it is spent; how much CPU that took. */
-static int64_t
-burn(purse *mine)
+static void
+open_purse(purse *mine, int64_t timeout, int64_t cpu_time)
 {
-  int64_t start = cpu_now();
-  while (!atomic_load(&mine->spent)) REQUIRE(cpu_now() - start < 30000 * MS);
-  return cpu_now() - start;
+  *mine = (purse){.budget = {.deadline = mr__deadline(timeout), .cpu_time = cpu_time ? cpu_time : MR__NEVER, .spent = note_spent}, .opened = cpu_now()};
+  REQUIRE(mr__budget_arm(&mine->budget));
+}
+
+/* Computes until it is spent; how much CPU that took since it was opened. */
+static int64_t
+burn(const purse *mine)
+{
+  while (!atomic_load(&mine->spent)) REQUIRE(cpu_now() - mine->opened < 30000 * MS);
+  return cpu_now() - mine->opened;
 }
 
 static void
@@ -146,6 +147,7 @@ a_budget_goes_on_in_a_forked_child(void **state)
     open_purse(&own, 0, 10 * MS);
     burn(&own);
     mr__budget_disarm(&own.budget);
+    mine.opened = 0; /* of a clock that the child has not */
     burn(&mine);
     mr__budget_disarm(&mine.budget);
     _exit(atomic_load(&mine.spent) == MR_CPU_TIME ? 0 : 1);
@@ -308,6 +310,89 @@ an_outer_limit_ends_both_and_both_say_so(void **state)
   mr_result_free(&result);
 }
 
+/* Another isolate knows nothing of the outer call's end, and its own call has no limit. */
+static void
+an_outer_limit_holds_in_other_contexts(void **state)
+{
+  (void)state;
+  mr_context outer = open_context(), other = open_context();
+  mr_result result = {.struct_size = sizeof result};
+  inner_call inner = {.context = other};
+  assert_int_equal(run_outer(outer, &inner, 20 * MS, 0, &result), MR_TIMEOUT);
+  assert_int_equal(inner.status, MR_TIMEOUT);
+  assert_says(&inner.result, "timeout", 20 * MS);
+  mr_result_free(&inner.result);
+  inner = (inner_call){.context = other, .cpu_time = 60000 * MS};
+  assert_int_equal(run_outer(outer, &inner, 0, 20 * MS, &result), MR_CPU_TIME);
+  assert_int_equal(inner.status, MR_CPU_TIME);
+  assert_says(&inner.result, "cpu_time", 20 * MS);
+  mr_result_free(&inner.result);
+  assert_int_equal(eval_int(other, "int 3"), 3);
+  mr_context_close(outer);
+  mr_context_close(other);
+  mr_result_free(&result);
+}
+
+typedef struct chain_link {
+  mr_context context, next;
+  mr_status status;
+} chain_link;
+
+static void
+run_link(void *data)
+{
+  chain_link *link = data;
+  mr_context next = link->next;
+  link->next = 0;
+  fake_on_call = (fake_hook){run_link, link};
+  link->status = eval(link->context, next ? "call; int 1" : "loop", 0);
+  if (next) REQUIRE(link->status == MR_TIMEOUT);
+}
+
+/* From one context through another and back into the first. */
+static void
+an_outer_limit_holds_behind_two_corners(void **state)
+{
+  (void)state;
+  mr_context outer = open_context(), other = open_context();
+  chain_link link = {.context = other, .next = other};
+  fake_on_call = (fake_hook){run_link, &link};
+  assert_int_equal(eval(outer, "call; int 1", 20 * MS), MR_TIMEOUT);
+  assert_int_equal(link.status, MR_TIMEOUT);
+  mr_context_close(outer);
+  mr_context_close(other);
+}
+
+static atomic_int stops_told;
+static double told_value; /* of the last one's limit */
+
+static void
+count_stop(void *data, mr_context context, uint32_t event, uint64_t id, const uint8_t *message, uint64_t size)
+{
+  (void)data, (void)context;
+  if (event != MR_EVENT_UNCAUGHT || ((int64_t)id != MR_CPU_TIME && (int64_t)id != MR_TIMEOUT)) return;
+  REQUIRE(size > 19 && message[size - 18] == MR_TAG_DOUBLE);
+  memcpy(&told_value, message + size - 17, sizeof told_value);
+  atomic_fetch_add(&stops_told, 1);
+}
+
+/* What is told after a call runs the script's code once more. */
+static void
+telling_has_a_limit_of_its_own(void **state)
+{
+  (void)state;
+  mr_context context = open_with((mr_context_options){.event = count_stop});
+  atomic_store(&stops_told, 0);
+  assert_int_equal(eval(context, "tell loop; int 1", 0), MR_OK);
+  assert_int_equal(atomic_load(&stops_told), 1);
+  assert_int_equal(eval(context, "tell loop; int 1", 10 * MS), MR_OK); /* it was done in time; what came after was not */
+  assert_int_equal(atomic_load(&stops_told), 2);
+  assert_true(told_value == 10 * MS);
+  assert_int_equal(eval_int(context, "tell int 3; int 4"), 4);
+  assert_int_equal(atomic_load(&stops_told), 2);
+  mr_context_close(context);
+}
+
 int
 main(void)
 {
@@ -323,6 +408,9 @@ main(void)
       cmocka_unit_test_teardown(times_below_0_are_refused, nothing_left),
       cmocka_unit_test_teardown(an_inner_limit_leaves_the_outer_call_alone, nothing_left),
       cmocka_unit_test_teardown(an_outer_limit_ends_both_and_both_say_so, nothing_left),
+      cmocka_unit_test_teardown(an_outer_limit_holds_in_other_contexts, nothing_left),
+      cmocka_unit_test_teardown(an_outer_limit_holds_behind_two_corners, nothing_left),
+      cmocka_unit_test_teardown(telling_has_a_limit_of_its_own, nothing_left),
   };
   return cmocka_run_group_tests(tests, start_library, NULL);
 }

@@ -16,6 +16,7 @@ from py_mini_racer._exc import (
     JSConversionException,
     JSCPUTimeException,
     JSEvalException,
+    JSForkedError,
     JSOOMException,
     JSParseException,
     JSPromiseError,
@@ -209,7 +210,8 @@ class Context:
         number = c_uint64()
         status = library.mr_context_new(byref(options), byref(number))
         if status != _dll.OK:
-            raise JSEvalException(f"a context could not be opened: {library.mr_status_text(status).decode()}")
+            error = JSForkedError if status == _dll.FORKED else JSEvalException
+            raise error(f"a context could not be opened: {library.mr_status_text(status).decode()}")
         self._id: int = number.value
         self.library = library
         self._release = library.mr_release
@@ -414,6 +416,8 @@ class Context:
         if status in _NOT_CONVERTED:
             place = string_at(result.data, result.size) if result.size else b""
             return JSConversionException(f"{_wire.decode(place, self)}: {text}" if place else text)
+        if status == _dll.FORKED:
+            return JSForkedError(text)
         return JSValueError(text) if status == _dll.BAD_HANDLE else JSEvalException(text)
 
     def stopped(self, status: int, message: bytes = b"") -> Exception:

@@ -22,6 +22,7 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
+from os import register_at_fork
 
 from py_mini_racer._exc import (
     LibAlreadyInitializedError,
@@ -58,6 +59,7 @@ TOO_DEEP = -17
 TOO_LARGE = -18
 DEADLOCK = -19
 CPU_TIME = -20
+FORKED = -21
 
 LATIN1 = 1
 UTF16 = 2
@@ -192,6 +194,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_context_new": (c_int32, [POINTER(ContextOptions), POINTER(c_uint64)]),
     "mr_context_close": (c_int32, [c_uint64]),
     "mr_quiesce": (c_int32, [c_int64]),
+    "mr_resume": (None, []),
     "mr_context_count": (c_uint64, []),
     "mr_handle_count": (c_int32, [c_uint64, POINTER(c_uint64)]),
     "mr_terminate": (c_int32, [c_uint64]),
@@ -222,7 +225,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_reply_set": (c_int32, [c_void_p, c_uint32, c_char_p, c_size_t, POINTER(Slice), c_size_t]),
 }
 
-FEATURES = ("blobs", "sandbox", "intl", "webassembly", "temporal", "source")
+FEATURES = ("blobs", "sandbox", "intl", "webassembly", "temporal", "source", "fork")
 
 # mini-racer's own default. V8 then compiles and collects on the caller's thread alone.
 DEFAULT_V8_FLAGS = ("--single-threaded",)
@@ -335,6 +338,7 @@ def init_mini_racer(*, flags: Iterable[str] = DEFAULT_V8_FLAGS, ignore_duplicate
             _library = _library or open_library(library_path())
             _start(_library, flags)
             atexit.register(_library.mr_quiesce, _LAST_CALLBACKS)
+            register_at_fork(after_in_child=_library.mr_resume)  # pthread_atfork(3) does the rest
             _initialized = True
         assert _library is not None
         return _library
@@ -366,3 +370,4 @@ def _new_lock() -> Any:
 
 
 _lock = _new_lock()
+register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)

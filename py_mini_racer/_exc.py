@@ -8,6 +8,7 @@ MiniRacerBaseException
 │   ├── JSOOMException               the memory limit was reached
 │   ├── JSTerminatedException        somebody stopped it
 │   │   └── JSClosedException        the MiniRacer is closed, or was while the call ran
+│   ├── JSForkedError                it was left behind in another process by a fork
 │   ├── JSKeyError                   (also KeyError) an object has no such property
 │   └── JSValueError                 (also ValueError) a value that cannot be used here
 ├── JSPromiseError                   a promise was rejected
@@ -115,6 +116,12 @@ class JSClosedException(JSTerminatedException):
 
     def __init__(self, message: str = "this MiniRacer is closed: open another one for further work") -> None:
         super().__init__(message)
+
+
+class JSForkedError(JSEvalException):
+    """The process was forked, and this MiniRacer cannot be used in the child: another thread ran JavaScript in it just then; or, for all of them,
+    V8 could not be brought to a stop, or is one that does not follow into children.
+    """
 
 
 class JSKeyError(JSEvalException, KeyError):

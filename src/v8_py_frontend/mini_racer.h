@@ -63,7 +63,8 @@ extern "C" {
   X(MR_TOO_DEEP, -17, "the value is nested deeper than max_depth")                                                         \
   X(MR_TOO_LARGE, -18, "the value is larger than max_bytes, or than V8 or this format can hold")                           \
   X(MR_DEADLOCK, -19, "this thread would wait for itself: it runs JavaScript of a context that must first come to an end") \
-  X(MR_CPU_TIME, -20, "JavaScript used up its CPU time")
+  X(MR_CPU_TIME, -20, "JavaScript used up its CPU time")                                                                   \
+  X(MR_FORKED, -21, "another thread was in this context, or V8 could not be brought to a stop, when the process was forked: open a new one in the child")
 
 typedef enum mr_status {
 #define MR_STATUS_ENUM(name, value, text) name = value,
@@ -176,7 +177,8 @@ MR_API const char *mr_v8_version(void);
 MR_API const char *mr_build_id(void);
 
 /* 1 when the library has the named feature, else 0 (also for NULL and names it does not know). Before mr_init(), too. Names: "blobs" (needs ICU and
- * snapshot files), "sandbox" (V8's sandbox is on), "intl", "webassembly", "temporal", "source" (V8 was built from source with our patches). */
+ * snapshot files), "sandbox" (V8's sandbox is on), "intl", "webassembly", "temporal", "source" (V8 was built from source with our patches), "fork" (a child can use
+ * the V8 of its parent). */
 MR_API int32_t mr_feature(const char *name);
 
 /* The status's name ("MR_TIMEOUT") and text. Static memory; "MR_UNKNOWN" and a text for numbers that are no status. Before mr_init(), too. */
@@ -187,6 +189,14 @@ MR_API const char *mr_status_text(int32_t status);
  * Errors: MR_ALREADY_INITIALIZED; MR_ICU_MISSING, MR_ICU_FOREIGN, MR_SNAPSHOT_MISSING, MR_SNAPSHOT_FOREIGN: after these it may be called again;
  * MR_NO_MEMORY when V8 cannot reserve its address space. */
 MR_API mr_status mr_init(const mr_init_options *options);
+
+/* In a child of a fork: starts the threads again that the parent had for timers and deadlines. The first call that runs JavaScript does so, too; for who makes none
+ * and waits for timers. Elsewhere nothing happens.
+ *
+ * Forks. A fork waits until no thread is in V8: scripts are held for as long, threads in host functions are not waited for. In the child, contexts that no other thread
+ * was in work on, and new ones do; all calls into the others return MR_FORKED. When a thread does not come out of V8 within a second, or V8 has kept its memory
+ * to the parent (feature "fork" is 0), all calls of the child return it. A thread that forks in a host function goes on in the child as in the parent. */
+MR_API void mr_resume(void);
 
 /* Makes the result empty and gives its memory back. NULL is allowed. The struct can be used again. */
 MR_API void mr_result_free(mr_result *result);

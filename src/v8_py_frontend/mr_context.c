@@ -1,6 +1,6 @@
 /* mr_context.c: opening, finding and closing contexts, and the list of handles to release.
  *
- * Owns the table of contexts (`table_mutex`). Lock order in the core: a context's lock, then one of: the watchdog's mutex, the scheduler's, levels_mutex; table_mutex,
+ * Owns the table of contexts (`table_mutex`), and the list of all of them, which a fork needs (`alive_mutex`; nothing is waited for under it). Lock order in the core: a context's lock, then one of: the watchdog's mutex, the scheduler's, levels_mutex; table_mutex,
  * release_mutex and the stores' mutex are leaves. The watchdog's mutex comes before levels_mutex. */
 #include "mr_context.h"
 
@@ -14,6 +14,8 @@
 
 static pthread_mutex_t table_mutex = PTHREAD_MUTEX_INITIALIZER;
 static mr__table table;
+static pthread_mutex_t alive_mutex = PTHREAD_MUTEX_INITIALIZER;
+static mr__context *alive;
 static atomic_uint_fast64_t context_count;
 static atomic_bool usable;
 
@@ -49,6 +51,10 @@ void
 mr__context_unreference(mr__context *context)
 {
   if (atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1) return;
+  pthread_mutex_lock(&alive_mutex);
+  *context->link_alive = context->next_alive;
+  if (context->next_alive) context->next_alive->link_alive = context->link_alive;
+  pthread_mutex_unlock(&alive_mutex);
   mr__lock_destroy(&context->lock);
   pthread_mutex_destroy(&context->levels_mutex);
   pthread_mutex_destroy(&context->release_mutex);
@@ -67,6 +73,12 @@ allocate(void)
   mr__lock_init(&made->lock);
   pthread_mutex_init(&made->levels_mutex, NULL);
   pthread_mutex_init(&made->release_mutex, NULL);
+  pthread_mutex_lock(&alive_mutex);
+  made->next_alive = alive;
+  made->link_alive = &alive;
+  if (alive) alive->link_alive = &made->next_alive;
+  alive = made;
+  pthread_mutex_unlock(&alive_mutex);
   return made;
 }
 
@@ -86,20 +98,27 @@ mr_context_new(const mr_context_options *options, mr_context *id)
   made->timeout = full.timeout;
   made->cpu_time = full.cpu_time;
   made->max_memory = full.max_memory;
-  mr_status status = mrv8_isolate_new(&full, &mr__host, made, &made->isolate);
+  mr_status status = MR_FORKED;
+  if (mr__fork_begin()) {
+    status = mrv8_isolate_new(&full, &mr__host, made, &made->isolate);
+    mr__fork_end();
+  }
   if (status != MR_OK) {
     mr__context_unreference(made);
     return status;
   }
   pthread_mutex_lock(&table_mutex);
   made->id = mr__table_add(&table, made);
+  if (made->id) atomic_fetch_add(&context_count, 1);
   pthread_mutex_unlock(&table_mutex);
   if (!made->id) {
-    mrv8_isolate_delete(made->isolate);
+    if (mr__fork_begin()) {
+      mrv8_isolate_delete(made->isolate);
+      mr__fork_end();
+    }
     mr__context_unreference(made);
     return MR_NO_MEMORY;
   }
-  atomic_fetch_add(&context_count, 1);
   *id = made->id;
   return MR_OK;
 }
@@ -125,9 +144,9 @@ mr__context_leave(mr__context *context)
 {
   bool outermost = context->lock.depth == 1, gone;
   do {
-    bool last = outermost && atomic_load(&context->closing) && context->isolate;
+    bool last = outermost && atomic_load(&context->closing) && context->isolate && !mr__fork_is_lost();
     if (last) destroy(context);
-    gone = !context->isolate;
+    gone = !context->isolate || mr__fork_is_lost(); /* V8 must not be asked to free it then */
     mr__lock_release(&context->lock);
     if (last) mr__context_unreference(context); /* the table's */
     atomic_thread_fence(memory_order_seq_cst);  /* a close that did not wait either finds the lock free or is seen here */
@@ -160,7 +179,7 @@ mr_context_close(mr_context id)
   /* Who runs JavaScript must not wait for another context: that one's thread may be closing ours. Whoever leaves last finds `closing`. */
   atomic_thread_fence(memory_order_seq_cst);
   bool taken = !mr__level_is_inside();
-  if (taken) mr__lock_acquire_last(&closed->lock);
+  if (taken) taken = mr__lock_acquire_last(&closed->lock);
   else taken = !mr__lock_is_mine(&closed->lock) && mr__lock_try(&closed->lock);
   if (taken) mr__context_leave(closed);
   mr__context_unreference(closed);
@@ -200,6 +219,57 @@ mr__contexts_abandon(void)
     if (!open) return;
     if (id) mr__context_abandon(id);
   }
+}
+
+/* --- forks --- */
+
+void
+mr__contexts_lock_for_fork(void)
+{
+  pthread_mutex_lock(&alive_mutex);
+}
+
+mr__context *
+mr__contexts_alive(void)
+{
+  return alive;
+}
+
+void
+mr__contexts_lock_all_for_fork(void)
+{
+  for (mr__context *at = alive; at; at = at->next_alive) {
+    pthread_mutex_lock(&at->levels_mutex);
+    pthread_mutex_lock(&at->release_mutex);
+    pthread_mutex_lock(&at->lock.mutex);
+  }
+  pthread_mutex_lock(&table_mutex);
+}
+
+/* Those that nobody here can use, or close, count as gone. */
+void
+mr__contexts_forked(void)
+{
+  for (mr__context *at = alive; at; at = at->next_alive) {
+    bool counted = at->id && at->isolate;
+    mr__lock_forked(&at->lock, mr__fork_is_lost());
+    at->coming = NULL; /* those threads are not here */
+    if (mr__lock_is_mine(&at->lock)) continue;
+    at->innermost = NULL;
+    if (counted && (atomic_load(&at->lock.forked) || atomic_load(&at->closing))) atomic_fetch_sub(&context_count, 1);
+  }
+}
+
+void
+mr__contexts_unlock_after_fork(void)
+{
+  pthread_mutex_unlock(&table_mutex);
+  for (mr__context *at = alive; at; at = at->next_alive) {
+    pthread_mutex_unlock(&at->lock.mutex);
+    pthread_mutex_unlock(&at->release_mutex);
+    pthread_mutex_unlock(&at->levels_mutex);
+  }
+  pthread_mutex_unlock(&alive_mutex);
 }
 
 /* --- releasing handles --- */

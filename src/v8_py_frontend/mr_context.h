@@ -41,6 +41,8 @@ typedef struct mr__context {
   atomic_bool has_released;
 
   mr__wakeup wakeup; /* the scheduler's */
+
+  struct mr__context *next_alive, **link_alive; /* of all that there are, closed or not; under alive_mutex */
 } mr__context;
 
 /* mr_init() has come to its end. */
@@ -63,6 +65,14 @@ void mr__context_leave(mr__context *context);
 
 /* With the lock: drops what the client has released since the last entry. */
 void mr__context_drain(mr__context *context);
+
+/* For mr_fork.c. The list of all contexts that there are, for who has its mutex; then their own mutexes and the table's. All are given back by one function, before which
+ * the child decides for each context whether it can be used. */
+void mr__contexts_lock_for_fork(void);
+mr__context *mr__contexts_alive(void);
+void mr__contexts_lock_all_for_fork(void);
+void mr__contexts_forked(void);
+void mr__contexts_unlock_after_fork(void);
 
 /* What the bridge may ask of a context; mr_host.c. */
 extern const mrv8_host mr__host;

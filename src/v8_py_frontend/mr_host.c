@@ -63,6 +63,32 @@ begin_callback(mr__context *caller)
   for (;;) pause();
 }
 
+/* Whose host function this thread is in. */
+static _Thread_local mr__context *calling;
+
+/* Round all that the host does: it may take its time, and wait for the GIL that a forking thread has. */
+static uint32_t
+step_out(mr__context *in)
+{
+  return mr__lock_step_out(&in->lock);
+}
+
+/* This thread may have become a child's meanwhile. Where V8 cannot be used there, its script goes no further; without V8's memory there is not even a way back. */
+static void
+step_in(mr__context *in, uint32_t before)
+{
+  mr__lock_step_in(&in->lock, before);
+  if (!mr__fork_is_lost()) return;
+  if (mr__fork_has_no_v8()) {
+    static const char text[] = "mini_racer: a process that was forked in a host function cannot return from it, as this V8 does not follow into children\n";
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(71);
+    _exit(70);
+  }
+  pthread_mutex_lock(&in->levels_mutex);
+  mr__levels_stop(in, NULL, MR_FORKED);
+  pthread_mutex_unlock(&in->levels_mutex);
+}
+
 mr_status
 mr_quiesce(int64_t wait)
 {
@@ -80,7 +106,12 @@ call(void *owner, uint64_t function, const uint8_t *in, uint64_t in_size, mr_rep
 {
   mr__context *caller = owner;
   if (!caller->call || !begin_callback(caller)) return;
+  mr__context *outer = calling;
+  calling = caller;
+  uint32_t before = step_out(caller);
   caller->call(caller->data, caller->id, function, in, in_size, reply);
+  step_in(caller, before);
+  calling = outer;
 }
 
 static void
@@ -88,7 +119,9 @@ event(void *owner, uint32_t what, uint64_t id, const uint8_t *message, uint64_t 
 {
   mr__context *teller = owner;
   if (!teller->event || !begin_callback(teller)) return;
+  uint32_t before = step_out(teller);
   teller->event(teller->data, teller->id, what, id, message, size);
+  step_in(teller, before);
 }
 
 static uint32_t
@@ -106,13 +139,27 @@ timer_take(void *owner, uint32_t number)
   return mr__timers_take(&((mr__context *)owner)->timers, number);
 }
 
-const mrv8_host mr__host = {handle_share, handle_new, handle_get, near_heap_limit, heap_used, call, event, mr__store_new, timer_new, timer_take};
+/* A fork may have asked for it: then the thread is parked until it has been. */
+static void
+interrupted(void *owner)
+{
+  mr__context *in = owner;
+  step_in(in, step_out(in));
+}
+
+const mrv8_host mr__host = {handle_share, handle_new, handle_get, near_heap_limit, heap_used, call, event, mr__store_new, timer_new, timer_take, interrupted};
 
 mr_status
 mr_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t size, const mr_slice *buffers, size_t buffer_count)
 {
   if (!reply || !message || outcome > MR_REPLY_THROW || (buffer_count && !buffers)) return MR_BAD_ARGUMENT;
-  return mrv8_reply_set(reply, outcome, message, size, buffers, buffer_count);
+  mr__context *in = calling;
+  if (!in) return MR_BAD_ARGUMENT; /* a reply is there in host functions alone */
+  mr_status status = mr__lock_acquire(&in->lock, MR__NEVER);
+  if (status != MR_OK) return status;
+  status = mrv8_reply_set(reply, outcome, message, size, buffers, buffer_count);
+  mr__lock_release(&in->lock);
+  return status;
 }
 
 /* --- questions about one context that run nothing in it --- */

@@ -25,7 +25,7 @@ mr__levels_stop(mr__context *in, mr__level *outermost, mr_status why)
 {
   if (!in->innermost) return;
   for (mr__level *running = outermost ? outermost : in->innermost; running; running = outermost ? NULL : running->outer)
-    if (running->stopped == MR_OK || why == MR_CLOSED) running->stopped = why;
+    if (running->stopped == MR_OK || why == MR_CLOSED || why == MR_FORKED) running->stopped = why;
   mrv8_terminate(in->isolate);
 }
 

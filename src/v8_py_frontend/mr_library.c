@@ -9,6 +9,7 @@
 
 #include "mr_build.h"
 #include "mr_context.h"
+#include "mr_library.h"
 #include "mr_options.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -114,8 +115,21 @@ mr_init(const mr_init_options *options)
   if (status == MR_OK) {
     status = mrv8_initialize(&full);
     started = status == MR_OK;
+    if (started) mr__fork_watch();
     if (started) mr__contexts_open_for_use();
   }
   pthread_mutex_unlock(&mutex);
   return status;
+}
+
+void
+mr__library_lock_for_fork(void)
+{
+  pthread_mutex_lock(&mutex);
+}
+
+void
+mr__library_unlock_after_fork(void)
+{
+  pthread_mutex_unlock(&mutex);
 }

@@ -39,10 +39,28 @@ mr__lock_destroy(mr__lock *lock)
 }
 
 static void
+set_free(mr__lock *lock)
+{
+  atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
+  int expected = HELD;
+  if (atomic_compare_exchange_strong_explicit(&lock->state, &expected, FREE, memory_order_release, memory_order_relaxed)) return;
+  pthread_mutex_lock(&lock->mutex);
+  mr__waiter *first = lock->first;
+  if (first && !first->granted && !lock->cancelled && mr__now() - first->since >= PATIENCE) first->granted = true;
+  else atomic_store_explicit(&lock->state, FREE, memory_order_release);
+  if (first) pthread_cond_signal(&first->wake);
+  pthread_mutex_unlock(&lock->mutex);
+}
+
+/* The state has just been changed, sequentially consistent, to one that shows that somebody is inside. */
+static mr_status
 own(mr__lock *lock)
 {
   atomic_store_explicit(&lock->owner, self(), memory_order_relaxed);
   lock->depth = 1;
+  mr_status status = mr__fork_pass(&lock->place, MR__AT_GATE);
+  if (status != MR_OK) set_free(lock);
+  return status;
 }
 
 bool
@@ -54,7 +72,7 @@ mr__lock_is_mine(mr__lock *lock)
 bool
 mr__lock_is_held(const mr__lock *lock)
 {
-  return atomic_load_explicit(&lock->state, memory_order_relaxed) != FREE;
+  return atomic_load_explicit(&lock->state, memory_order_relaxed) != FREE && !atomic_load_explicit(&lock->forked, memory_order_relaxed);
 }
 
 static void
@@ -91,7 +109,11 @@ wait_for(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
       status = MR_CLOSED;
       break;
     }
-    if (atomic_exchange_explicit(&lock->state, CONTENDED, memory_order_acquire) == FREE) break;
+    if (atomic_load(&lock->forked)) {
+      status = MR_FORKED;
+      break;
+    }
+    if (atomic_exchange(&lock->state, CONTENDED) == FREE) break;
     if (deadline == MR__NEVER) {
       pthread_cond_wait(&waiter.wake, &lock->mutex);
       continue;
@@ -106,49 +128,81 @@ wait_for(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
   dequeue(lock, &waiter);
   if (status != MR_OK && lock->first) pthread_cond_signal(&lock->first->wake); /* a signal that was meant for the lock, not for us, goes on */
   pthread_mutex_unlock(&lock->mutex);
-  if (status == MR_OK) own(lock);
-  return status;
+  return status == MR_OK ? own(lock) : status;
 }
 
 bool
 mr__lock_try(mr__lock *lock)
 {
   int expected = FREE;
-  if (!atomic_compare_exchange_strong_explicit(&lock->state, &expected, HELD, memory_order_acquire, memory_order_relaxed)) return false;
-  own(lock);
-  return true;
+  return atomic_compare_exchange_strong(&lock->state, &expected, HELD) && own(lock) == MR_OK;
 }
 
 mr_status
 mr__lock_acquire(mr__lock *lock, int64_t deadline)
 {
   if (mr__lock_is_mine(lock)) {
+    if (lock->depth == lock->out_at) { /* from the host's code, with V8's frames below it */
+      atomic_store(&lock->place, MR__INSIDE);
+      mr_status status = mr__fork_pass(&lock->place, MR__OUTSIDE);
+      if (status != MR_OK) atomic_store(&lock->place, MR__OUTSIDE);
+      if (status != MR_OK) return status;
+    }
     lock->depth++;
     return MR_OK;
   }
-  if (mr__lock_try(lock)) return MR_OK;
+  int expected = FREE;
+  if (atomic_compare_exchange_strong(&lock->state, &expected, HELD)) return own(lock);
   return wait_for(lock, deadline, false);
 }
 
-void
+bool
 mr__lock_acquire_last(mr__lock *lock)
 {
-  wait_for(lock, MR__NEVER, true);
+  return wait_for(lock, MR__NEVER, true) == MR_OK;
 }
 
 void
 mr__lock_release(mr__lock *lock)
 {
-  if (--lock->depth) return;
-  atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
-  int expected = HELD;
-  if (atomic_compare_exchange_strong_explicit(&lock->state, &expected, FREE, memory_order_release, memory_order_relaxed)) return;
-  pthread_mutex_lock(&lock->mutex);
-  mr__waiter *first = lock->first;
-  if (first && !first->granted && !lock->cancelled && mr__now() - first->since >= PATIENCE) first->granted = true;
-  else atomic_store_explicit(&lock->state, FREE, memory_order_release);
-  if (first) pthread_cond_signal(&first->wake);
-  pthread_mutex_unlock(&lock->mutex);
+  if (!--lock->depth) set_free(lock);
+  else if (lock->depth == lock->out_at) atomic_store_explicit(&lock->place, MR__OUTSIDE, memory_order_release);
+}
+
+uint32_t
+mr__lock_step_out(mr__lock *lock)
+{
+  uint32_t before = lock->out_at;
+  lock->out_at = lock->depth;
+  atomic_store_explicit(&lock->place, MR__OUTSIDE, memory_order_release);
+  return before;
+}
+
+void
+mr__lock_step_in(mr__lock *lock, uint32_t before)
+{
+  lock->out_at = before;
+  atomic_store(&lock->place, MR__INSIDE);
+  mr__fork_pass(&lock->place, MR__OUTSIDE); /* where V8 is lost, the caller has to go back into it nevertheless */
+}
+
+bool
+mr__lock_is_inside(mr__lock *lock)
+{
+  return atomic_load(&lock->state) != FREE && atomic_load(&lock->place) == MR__INSIDE && !atomic_load(&lock->forked) && !mr__lock_is_mine(lock);
+}
+
+void
+mr__lock_forked(mr__lock *lock, bool lost)
+{
+  lock->first = lock->last = NULL;
+  if (mr__lock_is_mine(lock)) return;
+  bool entered = atomic_load(&lock->state) != FREE && atomic_load(&lock->place) != MR__AT_GATE;
+  atomic_store(&lock->forked, entered || lost);
+  atomic_store(&lock->state, entered || lost ? HELD : FREE);
+  atomic_store(&lock->place, MR__INSIDE);
+  atomic_store(&lock->owner, NULL);
+  lock->depth = lock->out_at = 0;
 }
 
 void

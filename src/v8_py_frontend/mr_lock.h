@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "mini_racer.h"
+#include "mr_fork.h"
 
 struct mr__waiter;
 
@@ -15,6 +15,9 @@ typedef struct mr__lock {
   _Atomic(const void *) owner; /* a token of the thread that holds it; only that thread ever finds its own */
   uint32_t depth;              /* the owner's */
   atomic_int state;            /* FREE, HELD, CONTENDED: see mr_lock.c */
+  atomic_int place;            /* the owner's: MR__INSIDE and so on, for a fork */
+  uint32_t out_at;             /* the depth at which the owner is in the host's code; 0: it is not */
+  atomic_bool forked;          /* its owner is not in this process, and nobody gets it any more */
   pthread_mutex_t mutex;       /* protects what follows */
   struct mr__waiter *first, *last;
   bool cancelled;
@@ -23,7 +26,8 @@ typedef struct mr__lock {
 void mr__lock_init(mr__lock *lock);
 void mr__lock_destroy(mr__lock *lock);
 
-/* Takes the lock, once more if this thread has it. MR_OK; MR_TIMEOUT when the deadline came first; MR_CLOSED after mr__lock_cancel(). */
+/* Takes the lock, once more if this thread has it. MR_OK; MR_TIMEOUT when the deadline came first; MR_CLOSED after mr__lock_cancel(); MR_FORKED. Who has it may go
+ * into V8, and does not get it while a fork is on its way. */
 mr_status mr__lock_acquire(mr__lock *lock, int64_t deadline);
 void mr__lock_release(mr__lock *lock);
 
@@ -39,7 +43,17 @@ bool mr__lock_is_held(const mr__lock *lock);
 /* From now on nobody gets the lock who does not have it, but for mr__lock_acquire_last(). Who waits gets MR_CLOSED. */
 void mr__lock_cancel(mr__lock *lock);
 
-/* Takes a cancelled lock, however long it takes. */
-void mr__lock_acquire_last(mr__lock *lock);
+/* Takes a cancelled lock, however long it takes. False: in this process nobody can. */
+bool mr__lock_acquire_last(mr__lock *lock);
+
+/* Round what the owner does in the host's code, where it may stay for long and wait for anything: a fork does not wait for it. What the first returns, the second takes. */
+uint32_t mr__lock_step_out(mr__lock *lock);
+void mr__lock_step_in(mr__lock *lock, uint32_t before);
+
+/* Whether a thread other than this one has the lock and is in V8. */
+bool mr__lock_is_inside(mr__lock *lock);
+
+/* In a child, with the lock's mutex: who waited is not here. Who had it is not either, but for this thread; then, and for `lost`, the lock is `forked`. */
+void mr__lock_forked(mr__lock *lock, bool lost);
 
 #endif /* MR_LOCK_H_ */

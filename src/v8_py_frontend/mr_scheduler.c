@@ -137,31 +137,33 @@ start(void)
 }
 
 static void
-lock_for_fork(void)
+prepare(void)
+{
+  mr__cond_init(&changed);
+}
+
+void
+mr__scheduler_lock_for_fork(void)
 {
   pthread_mutex_lock(&mutex);
 }
 
-static void
-unlock_in_parent(void)
+void
+mr__scheduler_unlock_after_fork(bool child)
 {
+  if (child) {
+    runners = waiting = starting = 0;
+    mr__cond_init(&changed); /* to the old one, the runners would still be there and take its signals */
+  }
   pthread_mutex_unlock(&mutex);
 }
 
-/* The child has none of the threads, and starts its own on first need. To the condition they would still be there, and take its signals. */
-static void
-reset_in_child(void)
+void
+mr__scheduler_resume(void)
 {
-  runners = waiting = starting = 0;
-  mr__cond_init(&changed);
+  pthread_mutex_lock(&mutex);
+  if (count) start();
   pthread_mutex_unlock(&mutex);
-}
-
-static void
-prepare(void)
-{
-  mr__cond_init(&changed);
-  pthread_atfork(lock_for_fork, unlock_in_parent, reset_in_child);
 }
 
 void

@@ -2,6 +2,7 @@
 #ifndef MR_SCHEDULER_H_
 #define MR_SCHEDULER_H_
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "mini_racer.h"
@@ -18,5 +19,10 @@ void mr__schedule(mr__wakeup *wakeup, mr_context context, int64_t due);
 
 /* It is no longer scheduled, and the struct may go. */
 void mr__unschedule(mr__wakeup *wakeup);
+
+/* For mr_fork.c. After it, in a child, there are no runners; resuming starts one, if contexts are to be woken. */
+void mr__scheduler_lock_for_fork(void);
+void mr__scheduler_unlock_after_fork(bool child);
+void mr__scheduler_resume(void);
 
 #endif /* MR_SCHEDULER_H_ */

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "mr_fork.h"
 #include "mr_table.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -23,5 +24,19 @@ mr_store_release(uint64_t id)
   pthread_mutex_lock(&mutex);
   mrv8_store *gone = mr__table_remove(&table, id);
   pthread_mutex_unlock(&mutex);
-  if (gone) mrv8_store_delete(gone);
+  if (!gone || !mr__fork_begin()) return;
+  mrv8_store_delete(gone);
+  mr__fork_end();
+}
+
+void
+mr__stores_lock_for_fork(void)
+{
+  pthread_mutex_lock(&mutex);
+}
+
+void
+mr__stores_unlock_after_fork(void)
+{
+  pthread_mutex_unlock(&mutex);
 }

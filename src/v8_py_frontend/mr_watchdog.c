@@ -51,33 +51,9 @@ unlink_watch(mr__watch *watch)
 }
 
 static void
-lock_for_fork(void)
-{
-  pthread_mutex_lock(&mutex);
-}
-
-static void
-unlock_in_parent(void)
-{
-  pthread_mutex_unlock(&mutex);
-}
-
-/* The child has neither the thread nor those who armed, but for the one that forks: the stacks that held the other watches are gone. */
-static void
-reset_in_child(void)
-{
-  for (mr__watch *watch = armed; watch; watch = watch->next)
-    if (!pthread_equal(watch->thread, pthread_self())) unlink_watch(watch);
-  mr__cond_init(&wake);
-  running = false;
-  pthread_mutex_unlock(&mutex);
-}
-
-static void
 prepare(void)
 {
   mr__cond_init(&wake);
-  pthread_atfork(lock_for_fork, unlock_in_parent, reset_in_child);
 }
 
 /* Under the mutex. */
@@ -110,5 +86,31 @@ mr__watch_disarm(mr__watch *watch)
 {
   pthread_mutex_lock(&mutex);
   unlink_watch(watch);
+  pthread_mutex_unlock(&mutex);
+}
+
+void
+mr__watchdog_lock_for_fork(void)
+{
+  pthread_mutex_lock(&mutex);
+}
+
+void
+mr__watchdog_unlock_after_fork(bool child)
+{
+  if (child) {
+    for (mr__watch *watch = armed; watch; watch = watch->next)
+      if (!pthread_equal(watch->thread, pthread_self())) unlink_watch(watch); /* the stacks that held the others are gone */
+    mr__cond_init(&wake);
+    running = false;
+  }
+  pthread_mutex_unlock(&mutex);
+}
+
+void
+mr__watchdog_resume(void)
+{
+  pthread_mutex_lock(&mutex);
+  if (armed && !running) start();
   pthread_mutex_unlock(&mutex);
 }

@@ -20,4 +20,9 @@ bool mr__watch_arm(mr__watch *watch, int64_t due, int64_t (*look)(mr__watch *, i
 /* After this `look` is not called and does not run. Also for one that is not due any more. */
 void mr__watch_disarm(mr__watch *watch);
 
+/* For mr_fork.c. After it, in a child, there is no thread; resuming starts it, if there are deadlines. */
+void mr__watchdog_lock_for_fork(void);
+void mr__watchdog_unlock_after_fork(bool child);
+void mr__watchdog_resume(void);
+
 #endif /* MR_WATCHDOG_H_ */

@@ -40,6 +40,8 @@ typedef struct mrv8_host {
   uint32_t (*timer_new)(void *owner, int64_t delay, int repeats, mrv8_timer *timer);
   /* Takes the timer of that number back; NULL when there is none. */
   mrv8_timer *(*timer_take)(void *owner, uint32_t number);
+  /* What mrv8_interrupt() has asked for. JavaScript waits meanwhile, and nothing of V8's may be used but mrv8_terminate(). */
+  void (*interrupted)(void *owner);
 } mrv8_host;
 
 /* The defaults of a call; the core's. */
@@ -110,6 +112,12 @@ void mrv8_cancel_terminate(mrv8_isolate *isolate);
 
 /* (locked) During a host->call: what the function returns or throws. As mr_reply_set(). */
 mr_status mrv8_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t size, const mr_slice *buffers, size_t buffer_count);
+
+/* host->interrupted() is called on the thread that runs JavaScript in the isolate, between two instructions of it, or when it runs next. Any thread. */
+void mrv8_interrupt(mrv8_isolate *isolate);
+
+/* Whether this process is a child that V8's memory did not follow into. Any thread. */
+int mrv8_has_no_heap(void);
 
 /* (locked) Drops a timer that did not run, or will not again. */
 void mrv8_timer_delete(mrv8_isolate *isolate, mrv8_timer *timer);

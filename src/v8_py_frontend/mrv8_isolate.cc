@@ -2,8 +2,10 @@
 #include "mrv8_isolate.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include <atomic>
+#include <cerrno>
 #include <new>
 
 namespace {
@@ -37,6 +39,18 @@ Thread()
 {
   static thread_local ThisThread thread;
   return thread;
+}
+
+/* Address of a page of the heap that all isolates share and that never goes. V8 can be built to keep its memory to the parent (MADV_DONTFORK): then it is not there in
+ * a child. */
+std::atomic<uintptr_t> some_page;
+
+void
+RememberPage(v8::Isolate *isolate)
+{
+  v8::Global<v8::Primitive> undefined(isolate, v8::Undefined(isolate));
+  const auto *const *slot = reinterpret_cast<const uintptr_t *const *>(&undefined);
+  some_page = **slot & ~uintptr_t{0xffff};
 }
 
 size_t
@@ -104,6 +118,7 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
   {
     v8::Isolate::Scope isolate_scope(isolate);
     v8::HandleScope handles(isolate);
+    RememberPage(isolate);
     Configure(self.get());
     mrv8::WatchRejections(self.get());
     mrv8::LimitStack(self.get());
@@ -157,6 +172,24 @@ mrv8_cancel_terminate(mrv8_isolate *self)
 {
   self->terminating.store(false);
   self->isolate->CancelTerminateExecution();
+}
+
+void
+mrv8_interrupt(mrv8_isolate *self)
+{
+  self->isolate->RequestInterrupt(
+      [](v8::Isolate *, void *interrupted) {
+        auto *isolate = static_cast<mrv8_isolate *>(interrupted);
+        isolate->host->interrupted(isolate->owner);
+      },
+      self);
+}
+
+int
+mrv8_has_no_heap(void)
+{
+  unsigned char resident;
+  return some_page && mincore(reinterpret_cast<void *>(some_page.load()), 1, &resident) != 0 && errno == ENOMEM;
 }
 
 void

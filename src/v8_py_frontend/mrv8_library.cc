@@ -61,7 +61,7 @@ mrv8_feature(const char *name)
   if (std::strcmp(name, "sandbox") == 0) return mrv8::kSandbox;
   if (std::strcmp(name, "intl") == 0 || std::strcmp(name, "webassembly") == 0) return 1;
 #if MRV8_AT_LEAST(14, 0)
-  if (std::strcmp(name, "temporal") == 0 || std::strcmp(name, "source") == 0) return 1;
+  if (std::strcmp(name, "temporal") == 0 || std::strcmp(name, "source") == 0 || std::strcmp(name, "fork") == 0) return 1;
 #endif
   return 0;
 }

@@ -7,7 +7,7 @@
  *   handle-of N                                the name of the value that the handle has, "stale" when it has none; as a script gets at its arguments
  *   throw TEXT                                 an exception
  *   fail N                                     the run returns status N
- *   loop                                       runs until it is terminated
+ *   loop                                       runs until it is terminated, and can be interrupted
  *   sleep N                                    sleeps for N ms, and sees a termination only then
  *   call                                       calls the test's function, fake_on_call
  *   heap N, near-limit                         a collection left N bytes; the heap is nearly full
@@ -45,7 +45,7 @@ struct mrv8_isolate {
   uint32_t magic;
   const mrv8_host *host;
   void *owner;
-  atomic_bool terminating;
+  atomic_bool terminating, interrupted;
   _Atomic(const void *) inside; /* the thread */
   uint32_t depth;
   uint64_t values, timers;
@@ -77,7 +77,7 @@ struct mr_reply {
 
 _Thread_local fake_hook fake_on_call, fake_on_delete, fake_on_enter;
 _Thread_local fake_seen fake_last;
-atomic_int fake_initialize_status, fake_isolate_status;
+atomic_int fake_initialize_status, fake_isolate_status, fake_has_no_heap;
 _Thread_local mr_init_options fake_init_options;
 _Thread_local mr_context_options fake_context_options;
 static atomic_uint_fast64_t live_isolates, live_values, live_timers, live_stores, pressure;
@@ -198,6 +198,19 @@ mrv8_cancel_terminate(mrv8_isolate *self)
 {
   REQUIRE(self->magic == ISOLATE_MAGIC);
   atomic_store(&self->terminating, false);
+}
+
+void
+mrv8_interrupt(mrv8_isolate *self)
+{
+  REQUIRE(self->magic == ISOLATE_MAGIC);
+  atomic_store(&self->interrupted, true);
+}
+
+int
+mrv8_has_no_heap(void)
+{
+  return atomic_load(&fake_has_no_heap);
 }
 
 void
@@ -367,6 +380,7 @@ loop(mrv8_isolate *self)
   int64_t start = mr__now();
   while (!atomic_load(&self->terminating)) {
     REQUIRE(mr__now() - start < LONGEST_LOOP);
+    if (atomic_exchange(&self->interrupted, false)) self->host->interrupted(self->owner);
     sched_yield();
   }
   return MR_TERMINATED;

@@ -34,6 +34,9 @@ extern _Thread_local fake_seen fake_last;
 /* What the next starts and new isolates answer. */
 extern atomic_int fake_initialize_status, fake_isolate_status;
 
+/* Whether V8's memory is said not to have followed into this process. */
+extern atomic_int fake_has_no_heap;
+
 /* What mrv8_initialize() and mrv8_isolate_new() were asked last, by this thread. */
 extern _Thread_local mr_init_options fake_init_options;
 extern _Thread_local mr_context_options fake_context_options;

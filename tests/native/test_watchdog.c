@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "mr_fork.h"
 #include "mr_watchdog.h"
 #include "testing.h"
 
@@ -149,10 +150,12 @@ count_signal(int signal)
 static int
 in_child(bool (*function)(void))
 {
+  mr__fork_watch();
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
     alarm(20);
+    mr_resume();
     _exit(function() ? 0 : 1);
   }
   int status = 0;

@@ -36,6 +36,7 @@ from py_mini_racer._types import (
     JSSymbol,
     JSUndefined,
     JSUndefinedType,
+    PyProxy,
 )
 from py_mini_racer._version import __version__
 
@@ -75,6 +76,7 @@ __all__ = [
     "MiniRacer",
     "MiniRacerBaseException",
     "PyJsFunctionType",
+    "PyProxy",
     "PythonJSConvertedTypes",
     "StrictMiniRacer",
     "WrongReturnTypeException",

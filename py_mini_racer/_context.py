@@ -29,7 +29,8 @@ from py_mini_racer._wire import CONSTANTS, DOUBLE, INT32, decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Sequence
     from ctypes import Array
     from logging import Logger
     from typing import Any
@@ -223,6 +224,7 @@ class Context:
         self.max_memory: int | None = None  # bytes; of calls that have no limit of their own
         self.memory_limit_reached = False
         self.options: _dll.Options | None = None  # of calls that have none of their own
+        self.event_loop: AbstractEventLoop | None = None  # of coroutines that are called where no loop runs
         self.host = _host.Host(self)
         self.on_unhandled: Callable[[Any], object] | None = None
         self.on_uncaught: Callable[[Any], object] | None = None
@@ -270,6 +272,9 @@ class Context:
                 value = decode(string_at(result.data, result.size), self)
             _idle.append(idle)
             return value
+        if not result.taken:
+            for argument in arguments:
+                self.forget_functions(_wire.numbers_in(argument))
         error: BaseException = self._error(status, result)
         _idle.append(idle)
         fatal = self.host.fatal
@@ -335,14 +340,18 @@ class Context:
 
     # --- the host's side ---
 
-    def function_id(self, function: Callable[..., Any]) -> tuple[int, str]:
+    def function_id(self, function: Callable[..., Any]) -> tuple[int, str, int]:
         """What stands for a Python function in a message."""
-        return self.host.register(function)
+        return self.host.function(function)
 
-    def forget_functions(self, numbers: list[int]) -> None:
-        """These have not been handed to JavaScript after all: their message could not be made."""
+    def forget_functions(self, numbers: Sequence[int]) -> None:
+        """These have not been handed to JavaScript after all: their message could not be made, or has not arrived."""
         for number in numbers:
-            self.host.event(_host.RELEASED, number, b"")
+            self.host.release(number)
+
+    def host_object(self, number: int) -> Any:
+        """The Python object that a proxy or an iterator in a message stands for."""
+        return self.host.object(number)
 
     def host_error(self, number: int) -> BaseException | None:
         """The Python exception that an error in a message stands for; None when it is gone."""
@@ -356,7 +365,8 @@ class Context:
         """Says what a host function returns or throws."""
         data, buffers = answer
         slices = _buffers.slices(buffers) if buffers else None
-        self.library.mr_reply_set(reply, outcome, data, len(data), slices, len(slices) if slices else 0)
+        if self.library.mr_reply_set(reply, outcome, data, len(data), slices, len(slices) if slices else 0):
+            self.forget_functions(_wire.numbers_in(data))
 
     def new_promise(self) -> Any:
         """A pending promise, for `settle`."""
@@ -367,8 +377,13 @@ class Context:
         try:
             message = _wire.encode_array((fulfilled, value), self, 1)
         except Exception as error:  # noqa: BLE001 (what cannot be converted is a reason, too)
-            message = _wire.encode_array((False, JSError(str(error), name=type(error).__name__)), self, 1)
-        self.on("mr_promise_settle", promise._wire_handle, message)
+            self.reject(promise, error)
+        else:
+            self.on("mr_promise_settle", promise._wire_handle, message)
+
+    def reject(self, promise: JSObjectImpl, error: BaseException) -> None:
+        """Rejects it with what a Python exception is in JavaScript."""
+        self.on("mr_promise_settle", promise._wire_handle, _wire.encode_rejection(self.host.thrown(error, self)))
 
     def stack(self) -> str:
         """The JavaScript stack of the callback that runs now, without a heading."""

@@ -6,7 +6,7 @@ import sys
 
 from py_mini_racer import _dll
 from py_mini_racer._exc import JSConversionException, JSValueError
-from py_mini_racer._types import JSDate, JSError, JSObject, JSUndefined
+from py_mini_racer._types import JSDate, JSError, JSObject, JSUndefined, PyProxy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,13 @@ class Date(float):
 
 
 class HostFunction(tuple):  # type: ignore[type-arg]
-    """The id and the name of a Python function."""
+    """The id, the name and the number of arguments of a Python function."""
+
+    __slots__ = ()
+
+
+class HostObject(tuple):  # type: ignore[type-arg]
+    """The id and the flags (MR_HOST_*) of a Python object that JavaScript asks about itself."""
 
     __slots__ = ()
 
@@ -212,13 +218,17 @@ def simplify(value: Any, context: Context) -> Any:
     raise Unconvertible(msg)
 
 
-_DONE = {*_TAKEN, Handle, Date, HostFunction, Bytes} - {object}
+_DONE = {*_TAKEN, Handle, Date, HostFunction, HostObject, Bytes} - {object}
 
 
 def _step(value: Any, context: Context) -> object:
     kind = type(value)
     if isinstance(value, JSObject):
         return _held(handle_of(value, context), value)
+    if kind is PyProxy:
+        from py_mini_racer._proxy import host_object
+
+        return HostObject(host_object(value, context))
     to_js = context.converters.to_js
     if to_js:
         for base in kind.__mro__:
@@ -243,6 +253,10 @@ def _step(value: Any, context: Context) -> object:
     except (TypeError, BufferError):
         if callable(value):
             return HostFunction(context.function_id(value))
+        if hasattr(kind, "__next__") or hasattr(kind, "__aiter__"):
+            from py_mini_racer._iterators import host_iterator
+
+            return HostObject(host_iterator(value, context))
         msg = f"{type_name(value)} cannot be converted to a JavaScript value: convert it first, or say how with register_type()"
         raise Unconvertible(msg) from None
     except ValueError as problem:  # a released memoryview

@@ -97,7 +97,7 @@ class Result(ctypes.Structure):
 
     _fields_ = (
         ("struct_size", c_uint32),
-        ("reserved", c_uint32),
+        ("taken", c_uint32),
         ("data", c_void_p),
         ("size", c_uint64),
         ("capacity", c_uint64),
@@ -107,6 +107,7 @@ class Result(ctypes.Structure):
     )
     _pack_ = 1
     struct_size: int
+    taken: int
     data: int
     size: int
     tag: int
@@ -212,6 +213,8 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_delete": (c_int32, _ON_VALUE_WITH_INPUT),
     "mr_has": (c_int32, _ON_VALUE_WITH_INPUT),
     "mr_keys": (c_int32, _ON_VALUE),
+    "mr_iterate": (c_int32, [c_uint64, c_uint64, c_int32, _OPTIONS, c_void_p]),
+    "mr_next": (c_int32, _ON_VALUE),
     "mr_read": (c_int32, _ON_VALUE),
     "mr_globals": (c_int32, _ON_CONTEXT),
     "mr_await": (c_int32, _ON_VALUE),

@@ -6,6 +6,7 @@ what goes wrong is told to JavaScript, or to the logger `py_mini_racer`.
 
 from __future__ import annotations
 
+from _thread import RLock, get_ident
 from ctypes import string_at
 from itertools import count
 from weakref import ref
@@ -19,13 +20,28 @@ from py_mini_racer._exc import (
     JSTerminatedException,
     JSValueError,
 )
+from py_mini_racer._types import JSError, JSUndefined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import Task
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
     from py_mini_racer._context import Context
+
+    class Asked(Protocol):
+        """What answers JavaScript: a function, a proxied object, an iterator."""
+
+        key: object
+        target: Any
+
+        @property
+        def plain(self) -> Callable[..., Any] | None:
+            """To be called with the arguments alone; None: `ask` takes all that JavaScript says."""
+
+        def ask(self, context: Context, values: list[Any]) -> Any:
+            """Answers."""
 
     Waiter = Callable[[Any, BaseException | None], None]
 
@@ -47,32 +63,94 @@ class Host:
 
     def __init__(self, context: Context) -> None:
         self._context = ref(context)  # the context owns us
-        self._functions: dict[int, Callable[..., Any]] = {}
-        self._errors: dict[int, BaseException] = {}
+        # What JavaScript holds, by number; how many messages have brought it there; and its number by what it is, so that one thing is one thing there as well.
+        self._held: dict[int, Asked | _Raised] = {}
+        self._sent: dict[int, int] = {}
+        self._numbers: dict[object, int] = {}
+        self._lock = RLock()  # of these three; a finalizer may come in between
+        self.closed = False
+        self.tasks: set[Task[None]] = set()  # coroutines that JavaScript waits for
         self._waiting: dict[int, Waiter] = {}  # by mr_options.call of mr_await()
         self.fatal: BaseException | None = (
             None  # a KeyboardInterrupt or the like that a callback raised: it ends the script and goes on
         )
         self.depth: dict[int, int] = {}  # callbacks running, by thread
 
-    def register(self, function: Callable[..., Any]) -> tuple[int, str]:
-        """The id and the name of a function that is about to be handed to JavaScript."""
-        number = next(_numbers)
-        self._functions[number] = function
-        return number, str(getattr(function, "__name__", type(function).__name__))
+    def register(self, key: object, make: Callable[[], Asked | _Raised]) -> int:
+        """The number of what is about to be handed to JavaScript: of what is known by this key, else of what `make` makes."""
+        with self._lock:
+            number = self._numbers.get(key)
+            if number is not None:
+                self._sent[number] += 1
+                return number
+            made = make()
+            made.key = key
+            number = next(_numbers)
+            self._held[number] = made
+            self._sent[number] = 1
+            self._numbers[key] = number
+            return number
+
+    def release(self, number: int) -> None:
+        """JavaScript has let go of what one message has brought, or that message has not arrived."""
+        with self._lock:
+            left = self._sent.get(number, 0) - 1
+            if left > 0:
+                self._sent[number] = left
+                return
+            self._sent.pop(number, None)
+            gone = self._held.pop(number, None)
+            if gone is not None:
+                self._numbers.pop(gone.key, None)
+        del gone  # what its end brings about is not under the lock
+
+    def function(self, function: Callable[..., Any]) -> tuple[int, str, int]:
+        """The number, the name and the length of a function that is about to be handed to JavaScript."""
+        from py_mini_racer._functions import Callback, running_loop
+
+        context = self._context()
+        if isinstance(function, Callback):
+            made, loop = function, function.loop
+        else:
+            loop = running_loop() or (context.event_loop if context else None)
+            made = Callback(function, loop)
+        target = made.target
+        bound = getattr(target, "__self__", None), getattr(target, "__func__", None)  # each obj.method is a new object
+        what = (id(target),) if None in bound else (id(bound[0]), id(bound[1]))
+        number = self.register((*what, id(loop), made.this, made.keywords), lambda: made)
+        return number, *made.shown
 
     def error(self, number: int) -> BaseException | None:
         """The Python exception that a JavaScript error stands for."""
-        return self._errors.get(number)
+        held = self._held.get(number)
+        return held.error if isinstance(held, _Raised) else None
+
+    def object(self, number: int) -> Any:
+        """The Python object that a proxy or an iterator stands for; JSUndefined after the context was closed."""
+        held = self._held.get(number)
+        return JSUndefined if held is None or isinstance(held, _Raised) else held.target
+
+    def held(self) -> int:
+        """How many functions, objects and errors of Python JavaScript holds."""
+        return len(self._held)
 
     def close(self) -> None:
         """Nothing of the context is going to come any more: whoever waits is told so."""
+        self.closed = True
+        from contextlib import suppress
+
+        while self.tasks:
+            task = self.tasks.pop()
+            with suppress(RuntimeError):  # the loop is closed
+                task.get_loop().call_soon_threadsafe(task.cancel)
         for number in list(self._waiting):
             waiter = self._waiting.pop(number, None)
             if waiter is not None:
                 waiter(None, JSClosedException())
-        self._functions.clear()
-        self._errors.clear()
+        with self._lock:
+            gone = self._held, self._sent, self._numbers
+            self._held, self._sent, self._numbers = {}, {}, {}
+        del gone  # as in release()
 
     # --- waiting for promises ---
 
@@ -91,16 +169,24 @@ class Host:
     def call(self, number: int, message: bytes, reply: int) -> None:
         """JavaScript calls a function."""
         context = self._context()
-        function = self._functions.get(number)
-        if context is None or function is None:
+        asked = self._held.get(number)
+        if context is None or asked is None or isinstance(asked, _Raised):
             return
-        from _thread import get_ident
-
         thread = get_ident()
         self.depth[thread] = self.depth.get(thread, 0) + 1
         try:
-            _this, *arguments = _wire.decode(message, context)
-            outcome, answer = RETURN, _wire.encode(function(*arguments), context)
+            answer: _wire.Message
+            values = _wire.decode_call(message, context)
+            if asked.plain:
+                del values[0]
+                value = asked.plain(*values)
+            else:
+                value = asked.ask(context, values)
+            encoder = _wire.SCALARS.get(type(value))
+            if encoder:
+                outcome, answer = RETURN, (encoder(value), None)
+            else:
+                outcome, answer = RETURN, self._answer(value, asked, context)
         except BaseException as error:  # noqa: BLE001 (it goes on through JavaScript)
             outcome, answer = THROW, self._thrown(error, context)
         finally:
@@ -109,14 +195,20 @@ class Host:
                 del self.depth[thread]
         context.reply(reply, outcome, answer)
 
+    def _answer(self, value: Any, asked: Any, context: Context) -> _wire.Message:
+        from py_mini_racer._functions import is_awaitable, promise_of
+
+        if is_awaitable(value):
+            value = promise_of(value, context, getattr(asked, "loop", None))
+        return _wire.encode(value, context)
+
     def event(self, what: int, number: int, message: bytes) -> None:
         """Something has come about in JavaScript."""
         context = self._context()
         if context is None:
             return
         if what == RELEASED:
-            self._functions.pop(number, None)
-            self._errors.pop(number, None)
+            self.release(number)
         elif what in (FULFILLED, REJECTED):
             self._settled(context, what, number, message)
         elif what == UNHANDLED:
@@ -143,6 +235,12 @@ class Host:
             waiter(value, error)
 
     def _thrown(self, error: BaseException, context: Context) -> _wire.Message:
+        if not isinstance(error, Exception):
+            self.fatal = error
+            context.terminate()
+        return self.thrown(error, context)
+
+    def thrown(self, error: BaseException, context: Context) -> _wire.Message:
         """What JavaScript catches: what JavaScript itself threw, if that came by, else an Error that stands for the Python exception."""
         if (
             isinstance(error, (JSEvalException, JSPromiseError))
@@ -153,13 +251,24 @@ class Host:
 
             with suppress(JSValueError):  # of another context: then it is a Python exception like any other
                 return _wire.encode(error.value, context)
-        if not isinstance(error, Exception):
-            self.fatal = error
-            context.terminate()
-        number = next(_numbers)
-        message = _wire.encode_host_error(number, type(error).__name__, _text_of(error))
-        self._errors[number] = error
-        return message
+        if isinstance(error, RefusedError):
+            return _wire.encode(JSError(str(error), name="TypeError"), context)
+        number = self.register(("error", id(error)), lambda: _Raised(error))
+        return _wire.encode_host_error(number, type(error).__name__, _text_of(error))
+
+
+class _Raised:
+    """A Python exception that JavaScript holds an Error of."""
+
+    __slots__ = ("error", "key")
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        self.key: object = None
+
+
+class RefusedError(Exception):
+    """What a script wants of a proxy is not allowed: it catches a TypeError of its own world."""
 
 
 def _text_of(error: BaseException) -> str:

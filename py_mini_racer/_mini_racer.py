@@ -11,7 +11,7 @@ from py_mini_racer._exc import JSClosedException, JSEvalException, JSValueError,
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
     from typing import Any, TypeVar
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from py_mini_racer._aliases import PyJsFunctionType
     from py_mini_racer._exc import JSPromiseError
-    from py_mini_racer._types import JSFunction, JSMappedObject
+    from py_mini_racer._types import JSFunction, JSMappedObject, PyProxy
 
+    F = TypeVar("F", bound=Callable[..., Any])
     M = TypeVar("M", bound="MiniRacer")
 
 
@@ -55,6 +56,7 @@ class MiniRacer:
         unhandled_rejection: called with the `JSPromiseError` of each promise that was rejected and that nothing handles; by default it goes to the logger
             `py_mini_racer`. On any thread, while JavaScript waits.
         uncaught_exception: likewise for what a timer's callback or a microtask throws.
+        event_loop: where Python coroutines run that JavaScript calls, when no event loop was running as their function was passed to it.
 
     Attributes:
         json_impl: the JSON module that `execute` and `call` use; `json` by default. Set it on a subclass or an instance.
@@ -77,6 +79,7 @@ class MiniRacer:
         max_stack: int | None = None,
         unhandled_rejection: Callable[[JSPromiseError], object] | None = None,
         uncaught_exception: Callable[[JSEvalException], object] | None = None,
+        event_loop: AbstractEventLoop | None = None,
     ) -> None:
         self._ctx: Context | None = None
         self._owner = context is None
@@ -90,6 +93,7 @@ class MiniRacer:
         self._ctx = context
         self._ctx.on_unhandled = unhandled_rejection or self._ctx.on_unhandled
         self._ctx.on_uncaught = uncaught_exception or self._ctx.on_uncaught
+        self._ctx.event_loop = event_loop or self._ctx.event_loop
 
     def __enter__(self) -> Self:
         return self
@@ -262,6 +266,120 @@ class MiniRacer:
         """
         self._open().converters.register(kind, to_js=to_js, js_class=js_class, from_js=from_js)
 
+    def function(
+        self,
+        function: F | None = None,
+        /,
+        *,
+        name: str | None = None,
+        this: bool = False,
+        keywords: bool = False,
+        replace: bool = False,
+    ) -> Any:
+        """Makes a Python function a global of JavaScript: a decorator, with or without arguments. The function itself stays as it is.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx = MiniRacer()
+            >>> @ctx.function
+            ... def twice(value):
+            ...     return 2 * value
+            >>> @ctx.function(name="shop.price", keywords=True)
+            ... def price(item, *, currency="EUR"):
+            ...     return f"3 {currency}"
+            >>> ctx.eval("twice(21) + ' ' + shop.price('tea', { currency: 'CHF' })")
+            '42 3 CHF'
+
+        A coroutine function gives JavaScript a promise; it runs in the event loop that runs now, else in the context's (`event_loop=`), else in the one that
+        runs where it is called.
+
+        Args:
+            function: any callable.
+            name: what it is called, with the objects that it is in: `"a.b.c"`. Objects that are missing are made. By default the function's own name.
+            this: pass JavaScript's `this` as the keyword argument `this`.
+            keywords: the last argument, when it is an object, gives keyword arguments by its properties (no array, function, Map or the like).
+            replace: put it in the place of what has the name already.
+
+        Raises:
+            JSValueError: something has the name already, or is on the way to it and no object.
+            TypeError: it is not callable.
+        """
+        from py_mini_racer._functions import name_of, put
+
+        def register(function: F) -> F:
+            put(
+                self._open(),
+                name or name_of(function),
+                self.callback(function, this=this, keywords=keywords),
+                replace=replace,
+            )
+            return function
+
+        return register if function is None else register(function)
+
+    def callback(self, function: Callable[..., Any], *, this: bool = False, keywords: bool = False) -> JSFunction:
+        """The JavaScript function that calls a Python one, for what `function` does not name. `function` says what the arguments are.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx = MiniRacer()
+            >>> ctx.globals["counter"] = {"n": 5, "read": ctx.callback(lambda this: this["n"], this=True)}
+            >>> ctx.eval("counter.read()")
+            5
+
+        Raises:
+            TypeError: it is not callable.
+        """
+        from py_mini_racer._functions import Callback, running_loop
+
+        if not callable(function):
+            msg = f"a function is to be called: {type(function).__name__} is not callable"  # type: ignore[unreachable]
+            raise TypeError(msg)
+        context = self._open()
+        made: JSFunction = context.as_function(
+            Callback(function, running_loop() or context.event_loop, this=this, keywords=keywords)
+        )
+        return made
+
+    def proxy(
+        self,
+        obj: Any,
+        allow: Iterable[str] | None = None,
+        *,
+        write: Iterable[str] | bool = False,
+        call: bool = False,
+        deep: bool = False,
+    ) -> PyProxy:
+        """Lets JavaScript use a Python object where it is, as far as you allow it. Pass the answer wherever a value goes in.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> from types import SimpleNamespace
+            >>> ctx = MiniRacer()
+            >>> page = SimpleNamespace(title="Tea", views=7, secret="x")
+            >>> ctx.globals["page"] = ctx.proxy(page, ["title", "views"], write=["views"])
+            >>> ctx.eval("page.views += 1; `${page.title} ${page.views} ${page.secret}`")
+            'Tea 8 undefined'
+            >>> page.views
+            8
+
+        A mapping shows its items, a sequence is an array of its elements, an iterator an iterator; any other object shows the attributes and methods in
+        `allow`, can be iterated if Python can, and has `length` if it has a length. Nothing that starts with an underscore is ever seen. Coming back to
+        Python, it is `obj` itself. While JavaScript holds it, the same object with the same permissions is the same object there.
+
+        Args:
+            obj: what to show.
+            allow: the attributes and methods to be seen; of a mapping, the keys, and None for all of them.
+            write: which of these may be set and deleted; True for all of them. Of a mutable sequence, True also sets, appends and removes elements.
+            call: whether JavaScript may call it.
+            deep: whether mappings, sequences and objects in it are shown in the same way. Otherwise they are converted as any value.
+
+        Raises:
+            JSValueError: a name starts with an underscore, or is in `write` and not in `allow`; a scalar, bytes or a JavaScript object needs no proxy.
+            TypeError: names are no list of str.
+        """
+        from py_mini_racer._proxy import make
+
+        self._open()
+        return make(obj, allow, write=write, call=call, deep=deep)
+
     def _open(self) -> Context:
         if self._ctx is None:
             raise JSClosedException
@@ -417,15 +535,15 @@ StrictMiniRacer = MiniRacer
 """The same class, by the name that it had in py-mini-racer 0.6."""
 
 
-def mini_racer(event_loop: AbstractEventLoop | None = None) -> MiniRacer:  # noqa: ARG001 (0.14 has it)
+def mini_racer(event_loop: AbstractEventLoop | None = None) -> MiniRacer:
     """A `MiniRacer` for a with statement. Its promises can be awaited in any event loop, so that it does not matter which one is given.
 
         with mini_racer() as ctx:
             print(await ctx.eval("Promise.resolve(42)"))
 
-    `event_loop` is not used.
+    `event_loop` is the one of `MiniRacer`.
     """
-    return MiniRacer()
+    return MiniRacer(event_loop=event_loop)
 
 
 __all__ = ["MiniRacer", "StrictMiniRacer", "mini_racer"]

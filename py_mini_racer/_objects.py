@@ -24,7 +24,7 @@ from py_mini_racer._types import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncGenerator, Generator, Iterator
     from typing import Any
 
     from py_mini_racer._context import Context
@@ -71,6 +71,8 @@ def _limited(
 class JSObjectImpl(JSObject):
     """A handle with its context. `wrap` makes them, and gives their references back."""
 
+    _wire_kind: int
+
     def __init__(self, context: Context, handle: int) -> None:
         self._context = context
         self._wire_handle = handle
@@ -99,6 +101,17 @@ class JSObjectImpl(JSObject):
         """The whole value in Python: see `JSObject.copy`."""
         options = copy_options(self._context, max_depth, max_bytes, maps, timeout_sec, cpu_time_sec, max_memory)
         return self._context.on("mr_read", self._wire_handle, options=options)
+
+    def iterate(self, *, timeout_sec: float | None = None) -> Generator[Any, None, None]:
+        """The values that a loop meets: see `JSObject.iterate`."""
+        from py_mini_racer._iterators import iterate
+
+        return iterate(self, timeout_sec)
+
+    def __aiter__(self) -> AsyncGenerator[Any, None]:
+        from py_mini_racer._iterators import iterate_async
+
+        return iterate_async(self)
 
     def call_method(
         self,
@@ -298,6 +311,7 @@ def wrap(context: Context, objects: dict[int, Any], kind: int, handle: int) -> J
     alive: JSObjectImpl | None = known() if known else None
     if alive is None:
         made = _class_of(kind)(context, handle)
+        made._wire_kind = kind
         tie = _Tie(made, _gone)
         tie.context, tie.handle = context, handle
         tie.references = count(1)  # its next() is one step, whatever other threads do

@@ -6,7 +6,7 @@ from collections.abc import MutableMapping, MutableSequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import AsyncGenerator, Generator
     from typing import Any
 
 
@@ -64,6 +64,30 @@ class JSError(Exception):
         return f"<JSError {self}>"
 
 
+class PyProxy:
+    """A Python object for JavaScript to use where it is: what `MiniRacer.proxy` makes. Pass it wherever a value goes in."""
+
+    __slots__ = ("call", "deep", "read", "target", "write")
+
+    def __init__(
+        self,
+        target: Any,
+        read: frozenset[str] | None,
+        write: frozenset[str] | bool,  # noqa: FBT001 (a value, not a switch)
+        *,
+        call: bool,
+        deep: bool,
+    ) -> None:
+        self.target = target
+        self.read = read
+        self.write = write
+        self.call = call
+        self.deep = deep
+
+    def __repr__(self) -> str:
+        return f"<PyProxy of {type(self.target).__name__}>"
+
+
 class JSObject:
     """A JavaScript object, alive in its context. The same object is the same one in Python while one is held.
 
@@ -99,6 +123,39 @@ class JSObject:
         Raises:
             JSConversionException: it is too deep or too large, or holds what Python cannot. The text names the place.
             JSEvalException: a getter or a proxy threw; JSTimeoutException, JSOOMException: it was stopped.
+        """
+        raise NotImplementedError
+
+    def iterate(self, *, timeout_sec: float | None = None) -> Generator[Any, None, None]:
+        """The values that a `for...of` loop meets: of an array, a Map, a Set, a generator, of whatever has `[Symbol.iterator]`.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx = MiniRacer()
+            >>> evens = ctx.eval("(function* () { for (let n = 0; ; n += 2) yield n; })()")
+            >>> for number in evens.iterate():
+            ...     if number > 4:
+            ...         break
+            >>> number, list(evens.iterate())
+            (6, [])
+
+        A loop that is left early calls the iterator's `return()`: when the loop's end has let the generator go, or at its `close()`.
+
+        Args:
+            timeout_sec: seconds after which one step is stopped. None: never.
+
+        Raises:
+            TypeError: the object is not iterable.
+            JSEvalException: the iterator threw.
+        """
+        raise NotImplementedError
+
+    def __aiter__(self) -> AsyncGenerator[Any, None]:
+        """The values that a `for await` loop meets: of an async generator, or of what `iterate` takes, whose promises are awaited.
+
+            async for row in ctx.eval("rows()"):
+                print(row)
+
+        Raises what `iterate` does, and JSPromiseError.
         """
         raise NotImplementedError
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 UNDEFINED, NULL, TRUE, FALSE, INT32, DOUBLE, BIGINT, LATIN1, UTF16, DATE, HOLE, HANDLE = b"untfidbsSDhH"
 ARRAY, INT32S, DOUBLES, OBJECT, INSTANCE, MAP, SET, ERROR, REFERENCE, BUFFER, KEY = b"aIFoOmeERvK"
-TYPED_ARRAY, TYPED_ARRAY_OF, HOST_FUNCTION, HOST_ERROR, EXCEPTION = b"VWpYX"
+TYPED_ARRAY, TYPED_ARRAY_OF, HOST_FUNCTION, HOST_ERROR, HOST_OBJECT, EXCEPTION = b"VWpYPX"
 
 # mr_wire.h: MR_KIND_*
 OBJECT_KIND, ARRAY_KIND, FUNCTION_KIND, SYMBOL_KIND, PROMISE_KIND = range(5)
@@ -39,7 +39,8 @@ _BIGINT = Struct("<BBI")
 _ID = Struct("<BBQ")
 _TYPED = Struct("<BBQ")
 _TYPED_OF = Struct("<BBI")
-_FUNCTION = Struct("<BQ")
+_FUNCTION = Struct("<BQI")
+_HOST_ERROR = Struct("<BQ")
 _U32 = Struct("<I")
 _U64 = Struct("<Q")
 _I32 = Struct("<i")
@@ -94,7 +95,7 @@ def _encode_bool(value: bool) -> bytes:  # noqa: FBT001 (it encodes one)
     return b"t" if value else b"f"
 
 
-_SCALARS: dict[type, Callable[[Any], bytes]] = {
+SCALARS: dict[type, Callable[[Any], bytes]] = {
     int: _encode_int,
     str: _encode_str,
     float: _encode_float,
@@ -105,7 +106,8 @@ _SCALARS: dict[type, Callable[[Any], bytes]] = {
     JSDate: lambda value: _DOUBLE.pack(DATE, value),
     _convert.Date: lambda value: _DOUBLE.pack(DATE, value),
     _convert.Handle: lambda value: _ID.pack(HANDLE, 0, value),
-    _convert.HostFunction: lambda value: _FUNCTION.pack(HOST_FUNCTION, value[0]) + _encode_str(value[1]),
+    _convert.HostFunction: lambda value: _FUNCTION.pack(HOST_FUNCTION, value[0], value[2]) + _encode_str(value[1]),
+    _convert.HostObject: lambda value: _ID.pack(HOST_OBJECT, value[1], value[0]),
 }
 
 
@@ -116,11 +118,11 @@ def encode(value: object, context: Context) -> Message:
         JSConversionException: something in it has no counterpart in JavaScript, or it is nested too deeply. The text names the place.
         JSValueError: it holds an object of another context.
     """
-    encoder = _SCALARS.get(type(value))
+    encoder = SCALARS.get(type(value))
     if encoder:
         return encoder(value), None
     if isinstance(value, JSObject):
-        return _Holding.handles(_ID.pack(HANDLE, 0, _convert.handle_of(value, context)), [value]), None
+        return _Holding.made(_ID.pack(HANDLE, 0, _convert.handle_of(value, context)), [value], ()), None
     return _encode_containers((value,), context, None)
 
 
@@ -138,7 +140,7 @@ def encode_array(values: Sequence[object], context: Context, skip: int = 0) -> M
         if kind is int and -0x80000000 <= value <= 0x7FFFFFFF:  # type: ignore[operator]
             parts.append(_INT.pack(INT32, value))
             continue
-        encoder = _SCALARS.get(kind)
+        encoder = SCALARS.get(kind)
         if encoder:
             parts.append(encoder(value))
         elif isinstance(value, JSObject):
@@ -148,9 +150,16 @@ def encode_array(values: Sequence[object], context: Context, skip: int = 0) -> M
     return b"".join(parts), None
 
 
+def encode_rejection(reason: Message) -> Message:
+    """The message of [false, reason], for mr_promise_settle."""
+    data, buffers = reason
+    return _Holding.made(_HEAD.pack(ARRAY, 2) + b"f" + data, getattr(data, "held", ()), numbers_in(data)), buffers
+
+
 def encode_host_error(number: int, name: str, text: str) -> Message:
     """The message of an Error that stands for a Python exception."""
-    return _FUNCTION.pack(HOST_ERROR, number) + _encode_str(name) + _encode_str(text), None
+    message = _HOST_ERROR.pack(HOST_ERROR, number) + _encode_str(name) + _encode_str(text)
+    return _Holding.made(message, (), [number]), None
 
 
 def property_key(key: object) -> str | int | float | JSObject:
@@ -206,7 +215,7 @@ def _write_containers(values: Sequence[object], context: Context, skip: int | No
     items: Iterator[tuple[Any, Any]] = enumerate(values)
     of_object = False
     key: Any = None
-    pack_head, pack_int, pack_double, scalar = _HEAD.pack, _INT.pack, _DOUBLE.pack, _SCALARS.get
+    pack_head, pack_int, pack_double, scalar = _HEAD.pack, _INT.pack, _DOUBLE.pack, SCALARS.get
     if skip is not None:
         add(pack_head(ARRAY, len(values)))
         alive.append(values)
@@ -252,7 +261,7 @@ def _write_containers(values: Sequence[object], context: Context, skip: int | No
                         add(encoder(value) if encoder else pack_head(REFERENCE, number))
                         if kind is _convert.Handle:
                             handles.append(value)
-                        elif kind is _convert.HostFunction:
+                        elif kind is _convert.HostFunction or kind is _convert.HostObject:
                             functions.append(value[0])
                         continue
                     origins.append(origin)
@@ -301,7 +310,7 @@ def _write_containers(values: Sequence[object], context: Context, skip: int | No
                 break
             else:
                 if not stack:
-                    return _Holding.handles(b"".join(parts), handles), buffers or None
+                    return _Holding.made(b"".join(parts), handles, functions), buffers or None
                 items, of_object, _ = stack.pop()
     except _convert.Unconvertible as reason:
         raise JSConversionException(f"{_path(stack, key, skip)}: {reason}") from reason.__cause__
@@ -313,17 +322,25 @@ def _write_containers(values: Sequence[object], context: Context, skip: int | No
 
 
 class _Holding(bytes):
-    """A message that keeps the objects alive whose handles are in it: the container that they came from may be gone before the message arrives."""
+    """A message that keeps the objects alive whose handles are in it: the container that they came from may be gone before the message arrives.
+    And the numbers of what Python holds for JavaScript, to be let go when the message does not arrive.
+    """
 
     held: Sequence[object]
+    numbers: Sequence[int]
 
     @classmethod
-    def handles(cls, message: bytes, held: Sequence[object]) -> bytes:
-        if not held:
+    def made(cls, message: bytes, held: Sequence[object], numbers: Sequence[int]) -> bytes:
+        if not held and not numbers:
             return message
         made = cls(message)
-        made.held = held
+        made.held, made.numbers = held, numbers
         return made
+
+
+def numbers_in(message: object) -> Sequence[int]:
+    """The numbers of the functions, objects and errors that the message brings to JavaScript."""
+    return message.numbers if isinstance(message, _Holding) else ()
 
 
 _CONTAINERS = {dict, list, tuple, set, frozenset, JSError}
@@ -391,6 +408,40 @@ def decode(data: bytes, context: Context) -> Any:
     if tag == HANDLE and size == 10:
         return context.wrap(*_KIND_ID.unpack_from(data, 1))
     return _decode_values(data, 0, 1, context)[0]
+
+
+def decode_call(data: bytes, context: Context) -> list[Any]:
+    """The elements of an array that holds no other one, such as a callback's `this` and arguments."""
+    if data[0] != ARRAY:
+        msg = "the message from the native library is no call: library and package are of different versions"
+        raise JSConversionException(msg)
+    left = _U32.unpack_from(data, 1)[0]
+    at = 5
+    values: list[Any] = []
+    add, int_at = values.append, _I32.unpack_from
+    while left:
+        tag = data[at]
+        if tag == INT32:
+            add(int_at(data, at + 1)[0])
+            at += 5
+        elif tag in _SIMPLE:
+            add(CONSTANTS[tag])
+            at += 1
+        elif tag == DOUBLE:
+            add(_F64.unpack_from(data, at + 1)[0])
+            at += 9
+        elif tag == LATIN1:
+            end = at + 5 + int_at(data, at + 1)[0]
+            add(data[at + 5 : end].decode("latin-1"))
+            at = end
+        elif tag == HANDLE:
+            add(context.wrap(*_KIND_ID.unpack_from(data, at + 1)))
+            at += 10
+        else:
+            values += _decode_values(data, at, left, context)
+            break
+        left -= 1
+    return values
 
 
 def decode_exception(data: bytes, context: Context) -> tuple[int, int, list[Any]]:
@@ -575,6 +626,9 @@ def _decode_containers(data: bytes, at: int, count: int, context: Context) -> li
                 name, at = _text(data, at + 8)
                 text, at = _text(data, at)
                 value = context.host_error(number) or JSError(text, name=name)
+            elif tag == HOST_OBJECT:
+                value = context.host_object(_KIND_ID.unpack_from(data, at)[1])
+                at += _KIND_ID.size
             elif tag == BIGINT:
                 negative, number = _SIGN_SIZE.unpack_from(data, at)
                 at += 5 + number

@@ -78,10 +78,10 @@ typedef uint64_t mr_handle;  /* id of a JavaScript value that the client keeps a
 /* The answer of a call: one message of the wire format. Start with all bytes 0 and struct_size set; use it for as many calls as you like, one at a time, where it is (do not copy or move it):
  * each gives the memory of the one before back. mr_result_free() when it is no longer needed. Between calls the client only reads. */
 typedef struct mr_result {
-  uint32_t struct_size;    /* sizeof(mr_result) */
-  uint32_t reserved;       /* 0 */
-  uint8_t *data;           /* the message: inline_data, or memory of the library */
-  uint64_t size;           /* bytes of the message; 0 when there is none */
+  uint32_t struct_size; /* sizeof(mr_result) */
+  uint32_t taken; /* after a call: 1 when its message was read, so that the host functions, objects and errors in it are JavaScript's now; else they are not */
+  uint8_t *data;  /* the message: inline_data, or memory of the library */
+  uint64_t size;  /* bytes of the message; 0 when there is none */
   uint64_t capacity;       /* the library's own */
   uint8_t inline_data[96]; /* a message that fits lives here, so that a scalar needs no memory; the first byte of any message is here, too */
 } mr_result;
@@ -97,7 +97,7 @@ typedef struct mr_init_options {
 /* What a host function has to say; see mr_reply_set(). It is there for the time of one callback. */
 typedef struct mr_reply mr_reply;
 
-/* JavaScript calls a host function (the wire's 'p'): its id, and a message [this, arguments...]. It says what comes of it through mr_reply_set(), and may call any
+/* JavaScript calls a host function (the wire's 'p'): its id, and a message [this, arguments...]; or it asks about a host object ('P'): MR_ASK_* in mr_wire.h. It says what comes of it through mr_reply_set(), and may call any
  * function of the library; it leaves only by returning.
  * Threads: the one that runs JavaScript, with the context's lock. */
 typedef void (*mr_host_call)(void *data, mr_context context, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply);
@@ -107,7 +107,8 @@ typedef void (*mr_host_call)(void *data, mr_context context, uint64_t function, 
 typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, uint64_t id, const uint8_t *message, uint64_t size);
 
 /* Events. */
-#define MR_EVENT_RELEASED 1u /* JavaScript has no use any more for the host function or host error `id`; no message */
+#define MR_EVENT_RELEASED \
+  1u /* JavaScript has no use any more for the host function, object or error `id`; no message. Once for each message that has brought the id and was taken */
 #define MR_EVENT_FULFILLED \
   2u /* a promise that mr_await() found pending; the message is its value; `id` is the promise's handle, or mr_options.call of mr_await() */
 #define MR_EVENT_REJECTED \
@@ -272,6 +273,11 @@ MR_API mr_status mr_has(mr_context context, mr_handle object, const void *in, si
 
 /* The keys that a for-in loop meets, prototypes included, as an array of strings and numbers. */
 MR_API mr_status mr_keys(mr_context context, mr_handle object, const mr_options *options, mr_result *result);
+
+/* The object's iterator, by [Symbol.iterator]() or, with `async`, [Symbol.asyncIterator](); a hole where there is none. And the next value of an iterator that is
+ * not async; a hole when it is at its end. */
+MR_API mr_status mr_iterate(mr_context context, mr_handle object, int32_t async, const mr_options *options, mr_result *result);
+MR_API mr_status mr_next(mr_context context, mr_handle iterator, const mr_options *options, mr_result *result);
 
 /* The value itself: the way to a whole copy of what a handle stands for (MR_COPY). */
 MR_API mr_status mr_read(mr_context context, mr_handle value, const mr_options *options, mr_result *result);

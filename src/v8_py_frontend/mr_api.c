@@ -7,6 +7,7 @@ refuse(mr_status why, mr_result *result)
 {
   if (!result || result->struct_size < sizeof *result) return MR_BAD_ARGUMENT;
   mr_result_free(result);
+  result->taken = 0;
   return why;
 }
 
@@ -78,6 +79,20 @@ mr_status
 mr_keys(mr_context context, mr_handle object, const mr_options *options, mr_result *result)
 {
   return run_on(context, object, MRV8_KEYS, NULL, 0, options, result);
+}
+
+mr_status
+mr_iterate(mr_context context, mr_handle object, int32_t async, const mr_options *options, mr_result *result)
+{
+  if (!object) return refuse(MR_BAD_HANDLE, result);
+  mrv8_request request = {.operation = MRV8_ITERATE, .number = async != 0};
+  return mr__run(context, object, &request, options, result);
+}
+
+mr_status
+mr_next(mr_context context, mr_handle iterator, const mr_options *options, mr_result *result)
+{
+  return run_on(context, iterator, MRV8_NEXT, NULL, 0, options, result);
 }
 
 mr_status

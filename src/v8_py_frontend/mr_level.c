@@ -254,6 +254,7 @@ mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options
   mr_options full;
   if (!result || result->struct_size < sizeof *result) return MR_BAD_ARGUMENT;
   mr__result_start(result);
+  result->taken = 0;
   if (!mr__contexts_usable()) return MR_NOT_INITIALIZED;
   mr_status status = complete(options, &full);
   if (status != MR_OK) return status;

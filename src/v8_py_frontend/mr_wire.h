@@ -28,8 +28,9 @@
  * 'v'  buffer             out   u8 element (MR_ELEMENT_*), u8 flags (MR_BUFFER_*), u64 store, u64 address, u64 bytes, u64 handle (0: none)
  * 'V'  typed array        in    u8 element, u64 n, n bytes: its content
  * 'W'  typed array        in    u8 element, u32 index: its content is mr_options.buffers[index]
- * 'p'  host function      in    u64 id, then the value name: a function that calls the host
+ * 'p'  host function      in    u64 id, u32 length (how many arguments it says it takes), then the value name: a function that calls the host
  * 'Y'  host error         both  u64 id (0: none), then the strings name, message: an Error that remembers the id. Out: as the cause of an exception
+ * 'P'  host object        both  u8 flags (MR_HOST_*; 0 on the way out), u64 id: an object whose every trait JavaScript asks the host for
  * 'X'  exception          out   u8 flags (MR_X_*), u64 id of the host error it is or came from (0: none), then the values: text, name, message, filename, line, column,
  *                               frames (an array of arrays: function, file, line, column), what was thrown, stack, cause (a hole when there is none)
  *
@@ -67,8 +68,41 @@
 #define MR_TAG_TYPED_ARRAY_OF 'W'
 #define MR_TAG_HOST_FUNCTION 'p'
 #define MR_TAG_HOST_ERROR 'Y'
+#define MR_TAG_HOST_OBJECT 'P'
 #define MR_TAG_KEY 'K'
 #define MR_TAG_EXCEPTION 'X'
+
+/* What a host object is: one of these, ... */
+#define MR_HOST_OBJECT 0u
+#define MR_HOST_SEQUENCE 1u /* an array to JavaScript */
+#define MR_HOST_CALLABLE 2u
+#define MR_HOST_ITERATOR 3u
+#define MR_HOST_ASYNC_ITERATOR 4u
+/* ... and whether the first three have [Symbol.iterator] and [Symbol.asyncIterator]. */
+#define MR_HOST_ITERABLE 8u
+#define MR_HOST_ASYNC_ITERABLE 16u
+
+/* What JavaScript asks about a host object, by mr_host_call: the message is an array of one of these numbers and the values that the table says; keys are
+ * strings. The answer by mr_reply_set():
+ *   GET [key]            the value, or a hole: then JavaScript looks at what it has inherited
+ *   SET [key, value]     a boolean: false is an error in strict code
+ *   HAS, DELETE [key]    a boolean
+ *   KEYS []              an array of strings, each of them once; with "length" for a sequence
+ *   DESCRIBE [key]       [value, whether it can be set, whether loops see it], or a hole
+ *   CALL [this, arguments...]
+ *   ITERATE []           an iterator
+ *   NEXT, RETURN, THROW [value], or []: of an iterator the next value, or a hole when it is at its end; of an async iterator a promise of {value, done} */
+#define MR_ASK_GET 0u
+#define MR_ASK_SET 1u
+#define MR_ASK_HAS 2u
+#define MR_ASK_DELETE 3u
+#define MR_ASK_KEYS 4u
+#define MR_ASK_DESCRIBE 5u
+#define MR_ASK_CALL 6u
+#define MR_ASK_ITERATE 7u
+#define MR_ASK_NEXT 8u
+#define MR_ASK_RETURN 9u
+#define MR_ASK_THROW 10u
 
 /* What a handle stands for. */
 #define MR_KIND_OBJECT 0u

@@ -37,6 +37,26 @@ CopyUtf16(v8::Isolate *isolate, v8::Local<v8::String> string, int count, uint16_
 #endif
 }
 
+inline v8::Local<v8::Value>
+PrototypeOf(v8::Local<v8::Object> object)
+{
+#if MRV8_AT_LEAST(13, 0) && !MRV8_AT_LEAST(15, 0)
+  return object->GetPrototypeV2();
+#else
+  return object->GetPrototype();
+#endif
+}
+
+inline v8::Maybe<bool>
+SetPrototypeOf(v8::Local<v8::Context> context, v8::Local<v8::Object> object, v8::Local<v8::Value> prototype)
+{
+#if MRV8_AT_LEAST(13, 0) && !MRV8_AT_LEAST(15, 0)
+  return object->SetPrototypeV2(context, prototype);
+#else
+  return object->SetPrototype(context, prototype);
+#endif
+}
+
 inline v8::ScriptOrigin
 Origin(v8::Isolate *isolate, v8::Local<v8::Value> name, int line, int column)
 {

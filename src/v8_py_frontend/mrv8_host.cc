@@ -10,6 +10,7 @@ struct mr_reply {
   mrv8_isolate *self;
   v8::Local<v8::Value> value;
   bool thrown;
+  bool hole;
 };
 
 namespace mrv8 {
@@ -29,18 +30,9 @@ void
 OnLetGo(const v8::WeakCallbackInfo<HostReference> &info)
 {
   HostReference *reference = info.GetParameter();
-  reference->self->released.push_back(reference->id);
-  reference->self->references.erase(reference);
+  reference->self->released.insert(reference->self->released.end(), reference->count, reference->id);
+  reference->self->references.erase(reference->id);
   delete reference;
-}
-
-/* Ties the id to the life of the value. */
-void
-Remember(const Run &run, uint64_t id, v8::Local<v8::Value> value)
-{
-  auto *reference = new HostReference{run.self, id, v8::Global<v8::Value>(run.isolate, value)};
-  reference->value.SetWeak(reference, OnLetGo, v8::WeakCallbackType::kParameter);
-  run.self->references.insert(reference);
 }
 
 void
@@ -61,36 +53,98 @@ WriteCall(const Run &run, const v8::FunctionCallbackInfo<v8::Value> &info)
   return status;
 }
 
+/* The message of a question, and the host's answer to it. */
+class Question {
+ public:
+  explicit Question(v8::Isolate *isolate)
+      : run_{SelfOf(isolate), isolate, isolate->GetCurrentContext(), &kNoRequest, &message_}, reply_{run_.self, {}, false, false}
+  {
+    mr_result_free(&message_); /* makes it ready for use */
+  }
+  Question(const Question &) = delete;
+  Question &operator=(const Question &) = delete;
+  ~Question() { mr_result_free(&message_); }
+
+  const Run &run() const { return run_; }
+
+  /* `status`: of the writing. */
+  HostAnswer Ask(mr_status status, uint64_t id)
+  {
+    mrv8_isolate *self = run_.self;
+    if (status == MR_OK) self->host->call(self->owner, id, message_.data, message_.size, &reply_);
+    self->entered_by = 0; /* the host may have gone far down the stack, or a call from there has set the limit */
+    LimitStack(self);
+    if (status != MR_OK) ThrowError(run_.isolate, mr_status_text(status));
+    else if (reply_.value.IsEmpty()) ThrowError(run_.isolate, "the host function gave no answer");
+    else if (reply_.thrown) run_.isolate->ThrowException(reply_.value);
+    else return {reply_.value, true, reply_.hole};
+    return {v8::Local<v8::Value>(), false, false};
+  }
+
+ private:
+  mr_result message_ = {};
+  Run run_;
+  mr_reply reply_;
+};
+
 void
 OnCall(const v8::FunctionCallbackInfo<v8::Value> &info)
 {
-  v8::Isolate *isolate = info.GetIsolate();
-  mrv8_isolate *self = SelfOf(isolate);
-  mr_result message = {};
-  mr_result_free(&message); /* makes it ready for use */
-  Run run{self, isolate, isolate->GetCurrentContext(), &kNoRequest, &message};
-  mr_reply reply{self, v8::Local<v8::Value>(), false};
-  mr_status status = WriteCall(run, info);
-  if (status == MR_OK) self->host->call(self->owner, static_cast<uint64_t>(info.Data().As<v8::Number>()->Value()), message.data, message.size, &reply);
-  mr_result_free(&message);
-  self->entered_by = 0; /* the host may have gone far down the stack, or a call from there has set the limit */
-  LimitStack(self);
-  if (status != MR_OK) return ThrowError(isolate, mr_status_text(status));
-  if (reply.value.IsEmpty()) return ThrowError(isolate, "the host function gave no answer");
-  if (reply.thrown) isolate->ThrowException(reply.value);
-  else info.GetReturnValue().Set(reply.value);
+  Question question(info.GetIsolate());
+  HostAnswer answer = question.Ask(WriteCall(question.run(), info), static_cast<uint64_t>(info.Data().As<v8::Number>()->Value()));
+  if (answer.returned) info.GetReturnValue().Set(answer.value);
 }
 
 }  // namespace
 
+HostAnswer
+AskHost(v8::Isolate *isolate, uint64_t id, uint32_t operation, const v8::Local<v8::Value> *values, int count)
+{
+  Question question(isolate);
+  const Run &run = question.run();
+  mr_status status = WriteHead(run, MR_TAG_ARRAY, static_cast<uint32_t>(count) + 1);
+  if (status == MR_OK) status = WriteFlat(run, v8::Integer::NewFromUnsigned(isolate, operation));
+  for (int i = 0; i < count && status == MR_OK; i++) status = WriteFlat(run, values[i]);
+  return question.Ask(status, id);
+}
+
+bool
+FindReference(const Run &run, uint64_t id, v8::Local<v8::Value> *value)
+{
+  auto found = run.self->references.find(id);
+  if (found == run.self->references.end()) return false;
+  *value = found->second->value.Get(run.isolate);
+  found->second->count++;
+  return true;
+}
+
+void
+KeepReference(const Run &run, uint64_t id, v8::Local<v8::Value> value)
+{
+  auto *reference = new HostReference{run.self, id, v8::Global<v8::Value>(run.isolate, value), 1};
+  reference->value.SetWeak(reference, OnLetGo, v8::WeakCallbackType::kParameter);
+  run.self->references[id] = reference;
+}
+
+void
+ForgetReference(mrv8_isolate *self, uint64_t id)
+{
+  auto found = self->references.find(id);
+  if (found == self->references.end() || --found->second->count) return;
+  delete found->second;
+  self->references.erase(found);
+}
+
 v8::MaybeLocal<v8::Function>
-NewHostFunction(const Run &run, uint64_t id, v8::Local<v8::Value> name)
+NewHostFunction(const Run &run, uint64_t id, uint32_t length, v8::Local<v8::Value> name)
 {
   v8::Local<v8::Function> function;
   v8::Local<v8::Value> data = v8::Number::New(run.isolate, static_cast<double>(id));
-  if (!v8::Function::New(run.context, OnCall, data, 0, v8::ConstructorBehavior::kThrow).ToLocal(&function)) return v8::MaybeLocal<v8::Function>();
+  constexpr uint32_t kMost = 255;
+  auto shown = static_cast<int>(length < kMost ? length : kMost);
+  if (!v8::Function::New(run.context, OnCall, data, shown, v8::ConstructorBehavior::kThrow).ToLocal(&function)) return v8::MaybeLocal<v8::Function>();
   if (name->IsString()) function->SetName(name.As<v8::String>());
-  Remember(run, id, function);
+  KeepReference(run, id, function);
   return function;
 }
 
@@ -104,7 +158,7 @@ NewHostError(const Run &run, uint64_t id, v8::Local<v8::Value> name, v8::Local<v
   if (!id) return error;
   v8::Local<v8::Value> number = v8::Number::New(run.isolate, static_cast<double>(id));
   if (error->SetPrivate(run.context, run.self->host_error.Get(run.isolate), number).IsNothing()) return v8::MaybeLocal<v8::Object>();
-  Remember(run, id, error);
+  KeepReference(run, id, error);
   return error;
 }
 
@@ -207,6 +261,7 @@ mrv8_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t si
   v8::Local<v8::Value> value;
   mr_status status = reader.Read(&value);
   if (status == MR_OK && !reader.AtEnd()) status = MR_BAD_MESSAGE;
+  reply->hole = size && *static_cast<const char *>(message) == MR_TAG_HOLE;
   reply->thrown = status != MR_OK || outcome == MR_REPLY_THROW;
   if (status == MR_OK) {
     reply->value = value;

@@ -146,7 +146,12 @@ mrv8_isolate_delete(mrv8_isolate *self)
     v8::Isolate::Scope isolate_scope(self->isolate);
     self->isolate->RemoveNearHeapLimitCallback(OnNearHeapLimit, 0);
     self->isolate->RemoveGCEpilogueCallback(OnCollected, self);
-    for (mrv8::HostReference *reference : self->references) delete reference;
+    for (const auto &reference : self->references) delete reference.second;
+    self->handlers.Reset();
+    for (int async : {0, 1}) {
+      self->iterators[async].Reset();
+      self->iterator_prototypes[async].Reset();
+    }
     self->rejections.clear();
     self->uncaught.clear();
     self->awaited.clear();

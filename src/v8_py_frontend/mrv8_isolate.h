@@ -7,7 +7,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <set>
+#include <unordered_map>
 #include <vector>
 
 #include "mrv8_bridge.h"
@@ -32,6 +32,7 @@ struct HostReference {
   mrv8_isolate *self;
   uint64_t id;
   v8::Global<v8::Value> value;
+  uint64_t count; /* how many messages have brought it: the host is told as many times that it is gone */
 };
 
 /* A promise that was rejected, and nobody has taken notice yet. */
@@ -48,13 +49,15 @@ struct mrv8_isolate {
   void *owner = nullptr;
   std::shared_ptr<v8::ArrayBuffer::Allocator> allocator; /* shared with the stores, which may live longer */
   std::unique_ptr<v8::MicrotaskQueue> microtasks;
-  std::set<mrv8::HostReference *> references;
-  std::vector<uint64_t> released; /* ids of references that are gone; the host has not been told yet */
+  std::unordered_map<uint64_t, mrv8::HostReference *> references; /* by id */
+  std::vector<uint64_t> released;                                 /* ids of references that are gone; the host has not been told yet */
   std::vector<mrv8::Rejection> rejections;
   std::vector<v8::Global<v8::Value>> uncaught;         /* thrown, and nobody was there to catch it */
   bool has_news = false;                               /* some of these two are to be told to the host */
   std::map<uint64_t, v8::Global<v8::Promise>> awaited; /* weak; by what the host knows the wait by */
   v8::Global<v8::Private> host_error;                  /* the key under which an error keeps the id of the host's */
+  v8::Global<v8::FunctionTemplate> handlers, iterators[2]; /* of host objects; made when first needed. [1]: async iterators */
+  v8::Global<v8::Object> iterator_prototypes[2];
   v8::Global<v8::Context> context;
   v8::Global<v8::String> anonymous;     /* "<anonymous>", the name of code that has none */
   std::atomic<bool> terminating{false}; /* what V8 was told; it answers only while JavaScript runs */

@@ -349,21 +349,47 @@ mr_status
 Reader::ReadHost(bool function, v8::Local<v8::Value> *value)
 {
   uint64_t id = 0;
+  uint32_t length = 0;
   v8::Local<v8::Value> name, message;
-  if (!Take(&id)) return MR_BAD_MESSAGE;
+  if (!Take(&id) || (function && !Take(&length))) return MR_BAD_MESSAGE;
   mr_status status = Read(&name);
   if (status == MR_OK && !function) status = Read(&message);
   if (status != MR_OK) return status;
+  if (FindReference(run_, id, value)) {
+    taken_.push_back(id);
+    return (function ? (*value)->IsFunction() : (*value)->IsNativeError()) ? MR_OK : MR_BAD_MESSAGE;
+  }
   if (!function) {
     v8::Local<v8::Object> error;
     if (!NewHostError(run_, id, name, message).ToLocal(&error)) return MR_EXCEPTION;
+    if (id) taken_.push_back(id);
     *value = error;
     return MR_OK;
   }
   v8::Local<v8::Function> made;
-  if (!NewHostFunction(run_, id, name).ToLocal(&made)) return MR_EXCEPTION;
+  if (!NewHostFunction(run_, id, length, name).ToLocal(&made)) return MR_EXCEPTION;
+  taken_.push_back(id);
   *value = made;
   return MR_OK;
+}
+
+mr_status
+Reader::ReadHostObject(v8::Local<v8::Value> *value)
+{
+  uint8_t flags = 0;
+  uint64_t id = 0;
+  if (!Take(&flags) || !Take(&id) || !id) return MR_BAD_MESSAGE;
+  mr_status status = NewHostObject(run_, id, flags, value);
+  if (status == MR_OK) taken_.push_back(id);
+  return status;
+}
+
+Reader::~Reader()
+{
+  bool whole = AtEnd();
+  if (whole && run_.result) run_.result->taken = 1;
+  if (whole) return;
+  for (uint64_t id : taken_) ForgetReference(run_.self, id);
 }
 
 mr_status
@@ -401,6 +427,14 @@ Reader::ReadContainer(char tag, v8::Local<v8::Value> *value)
 
 mr_status
 Reader::Read(v8::Local<v8::Value> *value)
+{
+  mr_status status = ReadValue(value);
+  if (status != MR_OK) failed_ = true;
+  return status;
+}
+
+mr_status
+Reader::ReadValue(v8::Local<v8::Value> *value)
 {
   char tag = 0;
   if (!Take(&tag)) return MR_BAD_MESSAGE;
@@ -446,6 +480,8 @@ Reader::Read(v8::Local<v8::Value> *value)
     case MR_TAG_INT32S:
     case MR_TAG_DOUBLES:
       return ReadNumbers(tag == MR_TAG_DOUBLES, value);
+    case MR_TAG_HOST_OBJECT:
+      return ReadHostObject(value);
     case MR_TAG_TYPED_ARRAY:
     case MR_TAG_TYPED_ARRAY_OF:
       return ReadTypedArray(tag == MR_TAG_TYPED_ARRAY_OF, value);

@@ -355,7 +355,11 @@ OperateOnValue(const Run &run, Answer *answer)
       break;
   }
   if (!target->ToObject(run.context).ToLocal(&object)) return;
-  if (run.request->operation == MRV8_KEYS) {
+  if (run.request->operation == MRV8_ITERATE) {
+    answer->status = mrv8::Iterate(run, object, &answer->value, &answer->hole);
+  } else if (run.request->operation == MRV8_NEXT) {
+    answer->status = mrv8::Next(run, object, &answer->value, &answer->hole);
+  } else if (run.request->operation == MRV8_KEYS) {
     answer->written = true;
     answer->status = WriteKeys(run, object);
   } else if (run.request->operation == MRV8_CALL_METHOD) {

@@ -56,12 +56,39 @@ mr_handle HandleOf(const Run &run, v8::Local<v8::Value> value);
 /* The id of the host's error that the value is; 0: it is none. */
 uint64_t HostErrorOf(const Run &run, v8::Local<v8::Value> value);
 
+/* The id of the host's object that the value stands for; 0: it is none. */
+uint64_t HostObjectOf(const Run &run, v8::Local<v8::Value> value);
+
+/* What JavaScript holds of the host, by its id: the value that is alive, counted once more; and tying a new value to its id. */
+bool FindReference(const Run &run, uint64_t id, v8::Local<v8::Value> *value);
+void KeepReference(const Run &run, uint64_t id, v8::Local<v8::Value> value);
+
+/* Takes back what a message has brought that could not be read to its end: nothing in JavaScript reaches it, and the host is not told. */
+void ForgetReference(mrv8_isolate *self, uint64_t id);
+
+/* What the host says to a question. */
+struct HostAnswer {
+  v8::Local<v8::Value> value;
+  bool returned; /* else it has thrown */
+  bool hole;
+};
+
+/* Asks for the operation (MR_ASK_*) on an object of the host. */
+HostAnswer AskHost(v8::Isolate *isolate, uint64_t id, uint32_t operation, const v8::Local<v8::Value> *values, int count);
+
+/* A proxy or an iterator: the one of this id that is alive, else a new one. MR_OK; MR_BAD_MESSAGE: no such kind; MR_EXCEPTION. */
+mr_status NewHostObject(const Run &run, uint64_t id, uint32_t flags, v8::Local<v8::Value> *value);
+
 /* A function that calls the host; an Error that remembers the host's. Empty: V8 threw. */
-v8::MaybeLocal<v8::Function> NewHostFunction(const Run &run, uint64_t id, v8::Local<v8::Value> name);
+v8::MaybeLocal<v8::Function> NewHostFunction(const Run &run, uint64_t id, uint32_t length, v8::Local<v8::Value> name);
 v8::MaybeLocal<v8::Object> NewHostError(const Run &run, uint64_t id, v8::Local<v8::Value> name, v8::Local<v8::Value> message);
 
 /* An ArrayBuffer of so many bytes, or a typed array over one: a copy of `content`, zeros without. MR_BAD_MESSAGE: no such element, or no whole number of them. */
 mr_status NewBuffer(const Run &run, uint32_t element, const void *content, size_t size, v8::Local<v8::Value> *value);
+
+/* MRV8_ITERATE, and whether there is none; MRV8_NEXT, and whether it was the end. */
+mr_status Iterate(const Run &run, v8::Local<v8::Object> object, v8::Local<v8::Value> *iterator, bool *none);
+mr_status Next(const Run &run, v8::Local<v8::Object> iterator, v8::Local<v8::Value> *value, bool *done);
 
 /* MRV8_AWAIT and MRV8_PREVIEW. */
 mr_status Await(const Run &run, v8::Local<v8::Value> target);
@@ -77,7 +104,7 @@ void TellReleased(mrv8_isolate *self);
 void TellErrors(const Run &run);
 bool HasErrors(const Run &run);
 
-/* Reads one message. */
+/* Reads one message. References to the host in it are JavaScript's when it was read to its end, which the result then says; else they are not. */
 class Reader {
  public:
   Reader(const Run &run, const void *message, size_t size, const mr_slice *buffers, uint64_t buffer_count)
@@ -86,13 +113,17 @@ class Reader {
   }
   explicit Reader(const Run &run) : Reader(run, run.request->in, run.request->in_size, run.request->options->buffers, run.request->options->buffer_count) {}
 
+  Reader(const Reader &) = delete;
+  Reader &operator=(const Reader &) = delete;
+  ~Reader();
+
   /* One value. MR_OK; MR_BAD_MESSAGE, MR_BAD_HANDLE, MR_TOO_DEEP, MR_TOO_LARGE; MR_EXCEPTION when V8 threw. */
   mr_status Read(v8::Local<v8::Value> *value);
 
   /* The head of an array whose elements the caller reads one by one. */
   mr_status ReadArrayHead(uint32_t *count);
 
-  bool AtEnd() const { return at_ == end_; }
+  bool AtEnd() const { return at_ == end_ && !failed_; }
 
  private:
   template <typename T>
@@ -110,6 +141,7 @@ class Reader {
   mr_status ReadBigInt(v8::Local<v8::Value> *value);
   mr_status ReadHandle(v8::Local<v8::Value> *value);
   mr_status ReadReference(v8::Local<v8::Value> *value);
+  mr_status ReadValue(v8::Local<v8::Value> *value);
   mr_status ReadContainer(char tag, v8::Local<v8::Value> *value);
   mr_status ReadArray(v8::Local<v8::Value> *value);
   mr_status ReadNumbers(bool doubles, v8::Local<v8::Value> *value);
@@ -121,6 +153,7 @@ class Reader {
   mr_status ReadError(v8::Local<v8::Value> *value);
   mr_status ReadTypedArray(bool out_of_line, v8::Local<v8::Value> *value);
   mr_status ReadHost(bool function, v8::Local<v8::Value> *value);
+  mr_status ReadHostObject(v8::Local<v8::Value> *value);
 
   /* A container that has begun. It is empty for an array that nothing has referred to before its end. */
   struct Container {
@@ -134,6 +167,8 @@ class Reader {
   const mr_slice *buffers_;
   uint64_t buffer_count_;
   uint32_t depth_ = 0;
+  bool failed_ = false;
+  std::vector<uint64_t> taken_; /* ids of the host's */
   std::vector<Container> containers_;
   std::vector<v8::Local<v8::Name>> keys_;
 };

@@ -93,9 +93,13 @@ Same(const void *local, const mrv8_value *held)
 mr_status
 WriteHandle(const Run &run, v8::Local<v8::Value> value)
 {
+  uint8_t payload[9] = {0};
+  uint64_t id = HostObjectOf(run, value);
+  std::memcpy(payload + 1, &id, sizeof id);
+  if (id) return Put(run, MR_TAG_HOST_OBJECT, payload, sizeof payload);
   mr_handle handle = HandleOf(run, value);
   if (!handle) return MR_NO_MEMORY;
-  uint8_t payload[9] = {KindOf(value)};
+  payload[0] = KindOf(value);
   std::memcpy(payload + 1, &handle, sizeof handle);
   return Put(run, MR_TAG_HANDLE, payload, sizeof payload);
 }
@@ -227,6 +231,7 @@ class Copy {
     mr_status status = MR_OK;
     if (WritePrimitive(run_, value, &status)) return status == MR_OK ? Check(0) : status;
     uint32_t number = 0;
+    if (HostObjectOf(run_, value)) return WriteHandle(run_, value);
     if (value->IsSymbol() || value->IsFunction() || value->IsRegExp() || value->IsPromise() || value->IsGeneratorObject()) return WriteHandle(run_, value);
     if (value->IsDate()) return WriteDate(run_, value);
     if (value->IsNumberObject() || value->IsStringObject() || value->IsBooleanObject() || value->IsBigIntObject()) return Write(Unboxed(value));

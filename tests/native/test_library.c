@@ -737,7 +737,7 @@ open_with_host(host *mine)
   assert_int_equal(mr_globals(context, NULL, &answer), MR_OK);
   mr_handle globals;
   memcpy(&globals, answer.data + 2, sizeof globals);
-  static const char f_is_5[] = "a\2\0\0\0s\1\0\0\0fp\5\0\0\0\0\0\0\0s\4\0\0\0five";
+  static const char f_is_5[] = "a\2\0\0\0s\1\0\0\0fp\5\0\0\0\0\0\0\0\1\0\0\0s\4\0\0\0five";
   assert_int_equal(mr_set(context, globals, f_is_5, sizeof f_is_5 - 1, NULL, &answer), MR_OK);
 }
 

@@ -52,10 +52,10 @@ struct mrv8_isolate {
   std::unordered_map<uint64_t, mrv8::HostReference *> references; /* by id */
   std::vector<uint64_t> released;                                 /* ids of references that are gone; the host has not been told yet */
   std::vector<mrv8::Rejection> rejections;
-  std::vector<v8::Global<v8::Value>> uncaught;         /* thrown, and nobody was there to catch it */
-  bool has_news = false;                               /* some of these two are to be told to the host */
-  std::map<uint64_t, v8::Global<v8::Promise>> awaited; /* weak; by what the host knows the wait by */
-  v8::Global<v8::Private> host_error;                  /* the key under which an error keeps the id of the host's */
+  std::vector<v8::Global<v8::Value>> uncaught;             /* thrown, and nobody was there to catch it */
+  bool has_news = false;                                   /* some of these two are to be told to the host */
+  std::map<uint64_t, v8::Global<v8::Promise>> awaited;     /* weak; by what the host knows the wait by */
+  v8::Global<v8::Private> host_error;                      /* the key under which an error keeps the id of the host's */
   v8::Global<v8::FunctionTemplate> handlers, iterators[2]; /* of host objects; made when first needed. [1]: async iterators */
   v8::Global<v8::Object> iterator_prototypes[2];
   v8::Global<v8::Context> context;

@@ -183,6 +183,19 @@ def make_options(
     )
 
 
+def _script(code: str, options: _dll.Options | None) -> tuple[bytes, Any]:
+    """A script's bytes, and options that say how they are encoded."""
+    try:
+        return code.encode(), options
+    except UnicodeEncodeError:  # lone surrogates, which UTF-8 has no bytes for
+        options = _copy_of(options)
+        options.encoding = _dll.UTF16
+        return code.encode("utf-16-le", "surrogatepass"), options
+    except AttributeError:
+        msg = "code is not a string"
+        raise JSEvalException(msg) from None
+
+
 def _copy_of(options: _dll.Options | None) -> _dll.Options:
     return make_options() if options is None else _dll.Options.from_buffer_copy(options)
 
@@ -289,16 +302,23 @@ class Context:
 
     def eval(self, code: str, options: _dll.Options | None) -> Any:
         """Evaluates a script."""
-        try:
-            data = code.encode()
-        except UnicodeEncodeError:  # lone surrogates, which UTF-8 has no bytes for
-            data = code.encode("utf-16-le", "surrogatepass")
-            options = _copy_of(options)
-            options.encoding = _dll.UTF16
-        except AttributeError:
-            msg = "code is not a string"
-            raise JSEvalException(msg) from None
+        data, options = _script(code, options)
         return self.run(self._eval, data, len(data), options or self.options)
+
+    def submit_eval(self, code: str, options: _dll.Options) -> None:
+        """Has a script evaluated: see `submit`."""
+        data, options = _script(code, options)
+        self.submit(_dll.DO_EVAL, 0, (data, None), options)
+
+    def submit(self, operation: int, handle: int, message: _wire.Message | None, options: _dll.Options) -> None:
+        """Has it done on a thread of the library's. The host is going to be told, with the options' number; unless this raises."""
+        data, buffers = message or (b"", None)
+        if buffers:
+            options.buffers = slices = _buffers.slices(buffers)
+            options.buffer_count = len(slices)
+        status = self.library.mr_submit(self._id, operation, handle, data, len(data), options)
+        if status != _dll.OK:
+            raise self.failure(status)
 
     def value_count(self) -> int:
         """How many handles Python holds."""
@@ -423,14 +443,17 @@ class Context:
     # --- errors ---
 
     def _error(self, status: int, result: _dll.Result) -> Exception:
+        return self.failure(status, string_at(result.data, result.size) if result.size else b"")
+
+    def failure(self, status: int, data: bytes = b"") -> Exception:
+        """The exception of a call that was none of a success, with what its result holds."""
         if status == _dll.EXCEPTION:
-            return self.thrown(string_at(result.data, result.size))
+            return self.thrown(data)
         if status in _STOPPED:
-            return self.stopped(status, string_at(result.data, result.size))
+            return self.stopped(status, data)
         text = self.library.mr_status_text(status).decode()
         if status in _NOT_CONVERTED:
-            place = string_at(result.data, result.size) if result.size else b""
-            return JSConversionException(f"{_wire.decode(place, self)}: {text}" if place else text)
+            return JSConversionException(f"{_wire.decode(data, self)}: {text}" if data else text)
         if status == _dll.FORKED:
             return JSForkedError(text)
         return JSValueError(text) if status == _dll.BAD_HANDLE else JSEvalException(text)

@@ -64,6 +64,12 @@ FORKED = -21
 LATIN1 = 1
 UTF16 = 2
 
+# mr_operation: what mr_submit() does.
+DO_EVAL = 1
+DO_CALL = 2
+DO_AWAIT = 12
+DO_PROMISE_SETTLE = 14
+
 # Flags of mr_options.
 COPY = 1
 MAPS_AS_PAIRS = 2
@@ -75,6 +81,7 @@ EVENT_FULFILLED = 2
 EVENT_REJECTED = 3
 EVENT_UNHANDLED = 4
 EVENT_UNCAUGHT = 5
+EVENT_DONE = 6
 REPLY_RETURN = 0
 REPLY_THROW = 1
 
@@ -225,6 +232,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_heap_stats": (c_int32, _ON_CONTEXT),
     "mr_heap_snapshot": (c_int32, _ON_CONTEXT),
     "mr_low_memory": (c_int32, _ON_CONTEXT),
+    "mr_submit": (c_int32, [c_uint64, c_uint32, c_uint64, c_char_p, c_size_t, _OPTIONS]),
     "mr_reply_set": (c_int32, [c_void_p, c_uint32, c_char_p, c_size_t, POINTER(Slice), c_size_t]),
 }
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     Waiter = Callable[[Any, BaseException | None], None]
 
 # mini_racer.h: MR_EVENT_*, MR_REPLY_*
-RELEASED, FULFILLED, REJECTED, UNHANDLED, UNCAUGHT = range(1, 6)
+RELEASED, FULFILLED, REJECTED, UNHANDLED, UNCAUGHT, DONE = range(1, 7)
 RETURN, THROW = 0, 1
 
 _hosts: dict[int, ref[Host]] = {}  # by the context's id
@@ -211,6 +211,8 @@ class Host:
             self.release(number)
         elif what in (FULFILLED, REJECTED):
             self._settled(context, what, number, message)
+        elif what & 0xFFFF == DONE:
+            self._done(context, what, number, message)
         elif what == UNHANDLED:
             context.unhandled(context.thrown(message))
         elif what == UNCAUGHT:
@@ -230,6 +232,26 @@ class Host:
                 error = JSConversionException(_wire.decode(message, context))
         except Exception as problem:  # noqa: BLE001 (who waits shall have it)
             error = problem
+        waiter = self._waiting.pop(number, None)
+        if waiter is not None:
+            waiter(value, error)
+
+    def _done(self, context: Context, what: int, number: int, message: bytes) -> None:
+        """A submission has come to its end. A hole is a promise that is pending: its own event comes later, or came before."""
+        status = what >> 16
+        value: Any = None
+        error: BaseException | None = None
+        try:
+            if status == _dll.OK:
+                value = _wire.decode(message, context)
+            else:
+                error = context.failure(status - 0x10000 if status >= 0x8000 else status, message)
+        except Exception as problem:  # noqa: BLE001 (who waits shall have it)
+            error = problem
+        if value is _wire.HOLE_VALUE:
+            return
+        if self.fatal is not None and isinstance(error, JSTerminatedException):
+            error, self.fatal = self.fatal, None
         waiter = self._waiting.pop(number, None)
         if waiter is not None:
             waiter(value, error)

@@ -200,6 +200,56 @@ class MiniRacer:
         )
         return context.eval(code, options)
 
+    async def eval_async(
+        self,
+        code: str,
+        *,
+        timeout_sec: float | None = None,
+        max_memory: int | None = None,
+        filename: str | None = None,
+        line_offset: int = 0,
+        column_offset: int = 0,
+        copy: bool = False,
+        max_depth: int | None = None,
+        max_bytes: int | None = None,
+        maps: str = "dict",
+        cpu_time_sec: float | None = None,
+    ) -> Any:
+        """Evaluates a script on a thread of the library's, while the event loop goes on. If its value is a promise, that is awaited.
+
+            prices = await ctx.eval_async("loadPrices()", timeout_sec=2, copy=True)
+
+        Evaluations and calls that are awaited run one after the other in a context, in the order in which they were begun; in several contexts they run
+        side by side. One that waits for its turn costs no thread.
+
+        A cancelled task stops its script, and nobody else's, and goes on when that has stopped: at once, unless it is within a Python function. Cancelled
+        once more, it does not wait for that. While it awaits the promise, that is left alone.
+
+        It takes and raises what `eval` does; `timeout_sec` includes waiting for its turn and for the promise, which is left alone when the time is up. And:
+
+        Raises:
+            JSPromiseError: the promise was rejected.
+            RuntimeError: no event loop runs in this thread.
+        """
+        from py_mini_racer._async import flattened
+
+        context = self._open()
+
+        def make() -> _dll.Options:
+            return make_options(
+                timeout_sec=timeout_sec,
+                cpu_time_sec=cpu_time_sec,
+                max_memory=context.max_memory if max_memory is None else max_memory,
+                filename=filename,
+                line_offset=line_offset,
+                column_offset=column_offset,
+                flags=copy_flags(maps, context.converters) if copy else 0,
+                max_depth=max_depth,
+                max_bytes=max_bytes,
+            )
+
+        return await flattened(context, make, lambda options: context.submit_eval(code, options), timeout_sec)
+
     @property
     def globals(self) -> JSMappedObject:
         """The global object, `globalThis`: what scripts declare with `var` and `function` are items of it; `let`, `const` and `class` are not.
@@ -386,14 +436,16 @@ class MiniRacer:
         return self._ctx
 
     async def eval_cancelable(self, code: str) -> Any:
-        """Evaluates a script on a thread of the event loop's default executor; cancelled, it stops the script. Raises what `eval` raises.
+        """Evaluates a script on a thread of the library's; cancelled, it stops the script. mini-racer's name for `eval_async` without options. A promise comes
+        as a `JSPromise`. Raises what `eval` raises.
 
-        await asyncio.wait_for(ctx.eval_cancelable("while (true) {}"), timeout=1)
+            await asyncio.wait_for(ctx.eval_cancelable("while (true) {}"), timeout=1)
         """
-        from py_mini_racer._promises import in_thread
+        from py_mini_racer._async import submitted
 
         context = self._open()
-        return await in_thread(context, lambda options: context.eval(code, options))
+        options = make_options(max_memory=context.max_memory)
+        return await submitted(context, options, lambda options: context.submit_eval(code, options))
 
     def execute(
         self,
@@ -424,16 +476,33 @@ class MiniRacer:
         Raises:
             WrongReturnTypeException: JSON has nothing for the value (undefined, a function, a symbol).
         """
-        if not isinstance(expr, str):
-            msg = "code is not a string"  # type: ignore[unreachable]
-            raise JSEvalException(msg)
         text = self.eval(
-            f"JSON.stringify((function(){{return ({expr})}})())",
+            f"JSON.stringify({_returning(expr)})",
             timeout=timeout,
             timeout_sec=timeout_sec,
             max_memory=max_memory,
             cpu_time_sec=cpu_time_sec,
         )
+        return self._from_json(text)
+
+    async def execute_async(
+        self,
+        expr: str,
+        *,
+        timeout_sec: float | None = None,
+        max_memory: int | None = None,
+        cpu_time_sec: float | None = None,
+    ) -> Any:
+        """Evaluates an expression as `execute` does, to be awaited as `eval_async` is: a promise is awaited, and its value goes through JSON."""
+        text = await self.eval_async(
+            f"(value => value instanceof Promise ? value.then(later => JSON.stringify(later)) : JSON.stringify(value))({_returning(expr)})",
+            timeout_sec=timeout_sec,
+            max_memory=max_memory,
+            cpu_time_sec=cpu_time_sec,
+        )
+        return self._from_json(text)
+
+    def _from_json(self, text: Any) -> Any:
         if not isinstance(text, str):
             raise WrongReturnTypeException(type(text))
         return self.json_impl.loads(text)
@@ -465,16 +534,36 @@ class MiniRacer:
 
         Raises what `execute` does, and what `json_impl` raises for an argument that it cannot write (a TypeError, as a rule).
         """
-        arguments = self.json_impl.dumps(args, separators=(",", ":"), cls=encoder)
-        if '"__proto__"' in arguments:  # in an object literal it sets the prototype, in JSON it is a key
-            arguments = f"JSON.parse({self.json_impl.dumps(arguments)})"
         return self.execute(
-            f"{expr}.apply(this, {arguments})",
+            self._applied(expr, args, encoder),
             timeout=timeout,
             timeout_sec=timeout_sec,
             max_memory=max_memory,
             cpu_time_sec=cpu_time_sec,
         )
+
+    async def call_async(
+        self,
+        expr: str,
+        *args: Any,
+        encoder: Any = None,
+        timeout_sec: float | None = None,
+        max_memory: int | None = None,
+        cpu_time_sec: float | None = None,
+    ) -> Any:
+        """Calls the function that `expr` names as `call` does, to be awaited as `execute_async` is. `JSFunction.call_async` takes arguments of any kind."""
+        return await self.execute_async(
+            self._applied(expr, args, encoder),
+            timeout_sec=timeout_sec,
+            max_memory=max_memory,
+            cpu_time_sec=cpu_time_sec,
+        )
+
+    def _applied(self, expr: str, args: tuple[Any, ...], encoder: Any) -> str:
+        arguments = self.json_impl.dumps(args, separators=(",", ":"), cls=encoder)
+        if '"__proto__"' in arguments:  # in an object literal it sets the prototype, in JSON it is a key
+            arguments = f"JSON.parse({self.json_impl.dumps(arguments)})"
+        return f"{expr}.apply(this, {arguments})"
 
     def wrap_py_function(self, func: PyJsFunctionType) -> AbstractAsyncContextManager[JSFunction]:
         """Makes a coroutine function callable from JavaScript, which gets a promise of what it returns.
@@ -529,6 +618,13 @@ class MiniRacer:
         """A snapshot of the heap as Chromium's developer tools read it, as a dict. `json.dump` writes it; the file's name must end in `.heapsnapshot`."""
         context = self._open()
         return self.json_impl.loads(context.run(context.library.mr_heap_snapshot, None))
+
+
+def _returning(expr: str) -> str:
+    if not isinstance(expr, str):
+        msg = "code is not a string"  # type: ignore[unreachable]
+        raise JSEvalException(msg)
+    return f"(function(){{return ({expr})}})()"
 
 
 StrictMiniRacer = MiniRacer

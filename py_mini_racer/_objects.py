@@ -10,6 +10,7 @@ from weakref import ref
 from py_mini_racer import _wire
 from py_mini_racer._context import make_options
 from py_mini_racer._convert import copy_flags
+from py_mini_racer._dll import DO_CALL
 from py_mini_racer._exc import JSArrayIndexError, JSKeyError
 from py_mini_racer._types import (
     CancelableJSFunction,
@@ -247,6 +248,35 @@ class JSFunctionImpl(JSMappedObjectImpl, JSFunction):
         if buffers:
             return context.on("mr_call", self._wire_handle, (message, buffers), options)
         return context.run(context.call, self._wire_handle, message, len(message), options or context.options)
+
+    async def call_async(
+        self,
+        *args: Any,
+        this: JSObject | JSUndefinedType = JSUndefined,
+        timeout_sec: float | None = None,
+        copy: bool = False,
+        max_depth: int | None = None,
+        max_bytes: int | None = None,
+        maps: str = "dict",
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
+    ) -> Any:
+        """Calls the function, to be awaited: see `JSFunction.call_async`."""
+        from py_mini_racer._async import flattened
+
+        context = self._context
+
+        def make() -> Options:
+            if copy:
+                return copy_options(context, max_depth, max_bytes, maps, timeout_sec, cpu_time_sec, max_memory)
+            return _limited(context, timeout_sec, cpu_time_sec, max_memory) or make_options(
+                max_memory=context.max_memory
+            )
+
+        def submit(options: Options) -> None:
+            context.submit(DO_CALL, self._wire_handle, _wire.encode_array((this, *args), context, 1), options)
+
+        return await flattened(context, make, submit, timeout_sec)
 
     def new(
         self,

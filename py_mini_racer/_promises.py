@@ -10,20 +10,18 @@ from _thread import allocate_lock, get_ident
 from contextlib import suppress
 from sys import modules
 
-from py_mini_racer import _wire
+from py_mini_racer import _dll, _wire
+from py_mini_racer._async import awaited, submitted
 from py_mini_racer._context import make_options
 from py_mini_racer._exc import JSClosedException, JSTimeoutException
-from py_mini_racer._host import next_number
 from py_mini_racer._objects import JSMappedObjectImpl, JSObjectImpl, copy_options
 from py_mini_racer._types import CancelableJSFunction, JSError, JSPromise, JSUndefined, JSUndefinedType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import Future
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
     from typing import Any
 
-    from py_mini_racer import _dll
     from py_mini_racer._context import Context
     from py_mini_racer._types import JSFunction, JSObject
 
@@ -74,25 +72,13 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
         self, *, copy: bool = False, max_depth: int | None = None, max_bytes: int | None = None, maps: str = "dict"
     ) -> Any:
         """Waits for the value in the running event loop: see `JSPromise.get_async`."""
-        from asyncio import get_running_loop
-
-        loop = get_running_loop()
-        future: Future[Any] = loop.create_future()
-
-        def waiter(value: Any, error: BaseException | None) -> None:
-            try:
-                loop.call_soon_threadsafe(_settle, future, value, error)
-            except RuntimeError:  # the loop is closed: nobody waits any more
-                return
-
-        options = copy_options(self._context, max_depth, max_bytes, maps, None) if copy else None
-        value, number = _settled_or_wait(self, waiter, options)
-        if value is not _wire.HOLE_VALUE:
-            return value
-        try:
-            return await future
-        finally:
-            self._context.host.forget(number)
+        context = self._context
+        options = (
+            copy_options(context, max_depth, max_bytes, maps, None)
+            if copy
+            else make_options(max_memory=context.max_memory)
+        )
+        return await awaited(self, options)
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self.get_async().__await__()
@@ -128,43 +114,6 @@ def _refuse_to_block(context: Context) -> None:
         raise RuntimeError(msg)
 
 
-def _settle(future: Future[Any], value: Any, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(value)
-    else:
-        future.set_exception(error)
-
-
-async def in_thread(context: Context, function: Callable[[_dll.Options], Any]) -> Any:
-    """Runs `function(options)`, which calls into the context, on a thread; cancelled, it stops what runs there."""
-    from asyncio import CancelledError, get_running_loop, shield, wait
-
-    call = next_number()
-    options = make_options(max_memory=context.max_memory)
-    options.call = call
-    started = False
-
-    def work() -> Any:
-        nonlocal started
-        started = True
-        return function(options)
-
-    running = get_running_loop().run_in_executor(None, work)
-    try:
-        return await shield(running)
-    except CancelledError:
-        if not started:
-            running.cancel()
-        while not running.done():
-            context.cancel(call)
-            await wait([running], timeout=0.01)
-        if not running.cancelled():
-            running.exception()  # it was stopped: nobody is going to ask
-        raise
-
-
 class CancelableJSFunctionImpl(JSMappedObjectImpl, CancelableJSFunction):
     """A function whose calls are awaited, and stop when the task that awaits them is cancelled."""
 
@@ -174,10 +123,13 @@ class CancelableJSFunctionImpl(JSMappedObjectImpl, CancelableJSFunction):
         self._wire_handle = function._wire_handle
 
     async def __call__(self, *args: Any, this: JSObject | JSUndefinedType = JSUndefined) -> Any:
-        """Calls the function on a thread. Cancelled, the script is stopped."""
+        """Calls the function on a thread of the library's. Cancelled, the script is stopped."""
         context = self._context
-        message = _wire.encode_array((this, *args), context)
-        return await in_thread(context, lambda options: context.on("mr_call", self._wire_handle, message, options))
+        message = _wire.encode_array((this, *args), context, 1)
+        options = make_options(max_memory=context.max_memory)
+        return await submitted(
+            context, options, lambda options: context.submit(_dll.DO_CALL, self._wire_handle, message, options)
+        )
 
 
 async def wrap_py_function(
@@ -245,4 +197,4 @@ def _reject(context: Context, promise: JSPromiseImpl, message: str, stack: str |
         context.settle(promise, fulfilled=False, value=JSError(message, stack=stack))
 
 
-__all__ = ["CancelableJSFunctionImpl", "JSPromiseImpl", "in_thread", "wrap_py_function"]
+__all__ = ["CancelableJSFunctionImpl", "JSPromiseImpl", "wrap_py_function"]

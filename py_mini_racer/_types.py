@@ -285,13 +285,31 @@ class JSFunction(JSMappedObject):
         """
         raise NotImplementedError
 
+    async def call_async(
+        self,
+        *args: Any,
+        this: JSObject | JSUndefinedType = JSUndefined,
+        timeout_sec: float | None = None,
+        copy: bool = False,
+        max_depth: int | None = None,
+        max_bytes: int | None = None,
+        maps: str = "dict",
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
+    ) -> Any:
+        """Calls the function on a thread of the library's, while the event loop goes on. A promise that it returns is awaited.
+
+            html = await ctx.eval("render").call_async(page, timeout_sec=2)
+
+        Takes and raises what a call and `MiniRacer.eval_async` do, which says what a cancelled task comes to.
+        """
+        raise NotImplementedError
+
     def cancelable(self) -> CancelableJSFunction:
-        """The same function, to be awaited.
+        """The same function, to be awaited; mini-racer's name for `call_async` without options. A promise that it returns comes as a `JSPromise`.
 
-            render = ctx.eval("render").cancelable()
-            html = await asyncio.wait_for(render(page), timeout=2)
-
-        Each call runs on a thread and stops when the task that awaits it is cancelled.
+        render = ctx.eval("render").cancelable()
+        html = await asyncio.wait_for(render(page), timeout=2)
         """
         raise NotImplementedError
 
@@ -300,7 +318,7 @@ class CancelableJSFunction(JSMappedObject):
     """A function whose calls are awaited; from `JSFunction.cancelable()`."""
 
     async def __call__(self, *args: Any, this: JSObject | JSUndefinedType = JSUndefined) -> Any:
-        """Calls the function on a thread of the event loop's default executor. Cancelled, the script is stopped. Raises what calling a function raises."""
+        """Calls the function on a thread of the library's. Cancelled, the script is stopped. Raises what calling a function raises."""
         raise NotImplementedError
 
 

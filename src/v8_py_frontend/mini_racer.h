@@ -103,7 +103,7 @@ typedef struct mr_reply mr_reply;
 typedef void (*mr_host_call)(void *data, mr_context context, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply);
 
 /* Something has come about. Notes it down and returns; calls nothing of the library. The message is there for the time of the call.
- * Threads: the one that has the context's lock. */
+ * Threads: the one that has the context's lock, but for MR_EVENT_DONE. */
 typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, uint64_t id, const uint8_t *message, uint64_t size);
 
 /* Events. */
@@ -117,6 +117,13 @@ typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, ui
 #define MR_EVENT_UNCAUGHT \
   5u /* a timer's callback threw, or was stopped, or a microtask threw; the message is an exception and `id` 0; or `id` is the status (as an int64) that stopped it, \
          and the message what a call's result would hold */
+
+#define MR_EVENT_DONE \
+  6u /* a submission has come to its end; the message is its result's, `id` its mr_options.call, and MR_EVENT_STATUS(event) how it ended. Without the context's lock */
+
+/* Of an event: which it is; and with MR_EVENT_DONE, how the submission ended. */
+#define MR_EVENT_KIND(event) ((event) & 0xffffu)
+#define MR_EVENT_STATUS(event) ((mr_status)(int16_t)((event) >> 16))
 
 typedef struct mr_context_options {
   uint32_t struct_size; /* sizeof(mr_context_options) */
@@ -228,8 +235,8 @@ MR_API mr_status mr_handle_count(mr_context context, uint64_t *count);
  * other threads. */
 MR_API mr_status mr_terminate(mr_context context);
 
-/* Ends the call with this number (mr_options.call) and those inside of it, or keeps it from beginning: it returns MR_TERMINATED. Never waits. MR_OK, too, when
- * there is no such call. */
+/* Ends the call or the submission with this number (mr_options.call) and those inside of it, or keeps it from beginning: it comes to MR_TERMINATED. Never waits. MR_OK,
+ * too, when there is no such call. */
 MR_API mr_status mr_cancel(mr_context context, uint64_t call);
 
 /* Drops one reference to each of `count` handles. Never waits and never runs V8: the values go at the context's next entry, or with the context. Ids that
@@ -307,6 +314,40 @@ MR_API mr_status mr_heap_snapshot(mr_context context, const mr_options *options,
 
 /* Collects all garbage that there is. The result is undefined. */
 MR_API mr_status mr_low_memory(mr_context context, const mr_options *options, mr_result *result);
+
+/* --- without waiting --- */
+
+/* What can be submitted: each is the function of that name. */
+typedef enum mr_operation {
+  MR_DO_EVAL = 1,
+  MR_DO_CALL,
+  MR_DO_CALL_METHOD,
+  MR_DO_CONSTRUCT,
+  MR_DO_GET,
+  MR_DO_SET,
+  MR_DO_DELETE,
+  MR_DO_HAS,
+  MR_DO_KEYS,
+  MR_DO_READ,
+  MR_DO_GLOBALS,
+  MR_DO_AWAIT,
+  MR_DO_PROMISE_NEW,
+  MR_DO_PROMISE_SETTLE,
+  MR_DO_PREVIEW,
+  MR_DO_HEAP_STATS,
+  MR_DO_HEAP_SNAPSHOT,
+  MR_DO_LOW_MEMORY
+} mr_operation;
+
+/* Has the operation done on a thread of the library's, and returns. `target` is the handle that the function takes, 0 where it takes none; `in` its code or message.
+ * options->call is the caller's number, not 0, and not one that is still in use. Submissions to one context run one after the other, in order; one that
+ * waits while others use the context costs no thread. The timeout counts from now.
+ * MR_OK: MR_EVENT_DONE is going to come, exactly once; maybe before this returns. From a library thread, or from one that closes the context: with MR_CLOSED, and before
+ * mr_context_close() returns, if that waits. mr_cancel() ends one that runs, and one that does not run yet. With MR_DO_AWAIT the promise's own event may come before it. In a
+ * forked child, submissions that the parent made are gone, without an event. Otherwise nothing happens, and no event comes.
+ * Runs JS: no. Never waits. Errors: MR_BAD_ARGUMENT for an operation that is none, and where options->call is 0; MR_BAD_HANDLE for a target of 0 where one is needed;
+ * MR_NO_MEMORY. A target that is stale is found out when it runs. */
+MR_API mr_status mr_submit(mr_context context, uint32_t operation, mr_handle target, const void *in, size_t in_size, const mr_options *options);
 
 /* --- in a host function --- */
 

@@ -58,6 +58,7 @@ mr__context_unreference(mr__context *context)
   mr__lock_destroy(&context->lock);
   pthread_mutex_destroy(&context->levels_mutex);
   pthread_mutex_destroy(&context->release_mutex);
+  mr__queue_destroy(&context->queue);
   free(context->released);
   free(context);
 }
@@ -127,7 +128,6 @@ mr_context_new(const mr_context_options *options, mr_context *id)
 static void
 destroy(mr__context *closed)
 {
-  mr__unschedule(&closed->wakeup);
   mrv8_timer *timer;
   while ((timer = mr__timers_drain(&closed->timers))) mrv8_timer_delete(closed->isolate, timer);
   mrv8_value *value;
@@ -147,7 +147,7 @@ mr__context_leave(mr__context *context)
     bool last = outermost && atomic_load(&context->closing) && context->isolate && !mr__fork_is_lost();
     if (last) destroy(context);
     gone = !context->isolate || mr__fork_is_lost(); /* V8 must not be asked to free it then */
-    mr__lock_release(&context->lock);
+    if (mr__lock_release(&context->lock)) mr__queue_unblock(context);
     if (last) mr__context_unreference(context); /* the table's */
     atomic_thread_fence(memory_order_seq_cst);  /* a close that did not wait either finds the lock free or is seen here */
   } while (outermost && !gone && atomic_load(&context->closing) && mr__lock_try(&context->lock));
@@ -164,6 +164,7 @@ begin_close(mr_context id)
   pthread_mutex_unlock(&table_mutex);
   if (!closed) return NULL;
   mr__lock_cancel(&closed->lock);
+  mr__queue_close(closed);
   pthread_mutex_lock(&closed->levels_mutex);
   atomic_store(&closed->closing, true);
   mr__levels_stop(closed, NULL, MR_CLOSED);
@@ -182,6 +183,7 @@ mr_context_close(mr_context id)
   if (taken) taken = mr__lock_acquire_last(&closed->lock);
   else taken = !mr__lock_is_mine(&closed->lock) && mr__lock_try(&closed->lock);
   if (taken) mr__context_leave(closed);
+  mr__queue_end(closed, !mr__level_is_inside());
   mr__context_unreference(closed);
   return MR_OK;
 }
@@ -269,6 +271,14 @@ mr__contexts_unlock_after_fork(void)
     pthread_mutex_unlock(&at->release_mutex);
     pthread_mutex_unlock(&at->levels_mutex);
   }
+  pthread_mutex_unlock(&alive_mutex);
+}
+
+void
+mr__contexts_resume(void)
+{
+  pthread_mutex_lock(&alive_mutex);
+  for (mr__context *at = alive; at; at = at->next_alive) mr__queue_unblock(at);
   pthread_mutex_unlock(&alive_mutex);
 }
 

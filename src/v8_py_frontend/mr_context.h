@@ -8,7 +8,7 @@
 
 #include "mr_handles.h"
 #include "mr_lock.h"
-#include "mr_scheduler.h"
+#include "mr_queue.h"
 #include "mr_timers.h"
 #include "mrv8_bridge.h"
 
@@ -40,7 +40,7 @@ typedef struct mr__context {
   size_t released_count, released_capacity;
   atomic_bool has_released;
 
-  mr__wakeup wakeup; /* the scheduler's */
+  mr__queue queue; /* mr_queue.c's */
 
   struct mr__context *next_alive, **link_alive; /* of all that there are, closed or not; under alive_mutex */
 } mr__context;
@@ -60,6 +60,9 @@ bool mr__contexts_busy(void);
 void mr__context_abandon(mr_context id);
 void mr__contexts_abandon(void);
 
+/* In a child that is going to go on: what was to be woken in the parent is to be woken here. */
+void mr__contexts_resume(void);
+
 /* Gives the lock back. The outermost one to leave a closed context destroys it. */
 void mr__context_leave(mr__context *context);
 
@@ -76,5 +79,8 @@ void mr__contexts_unlock_after_fork(void);
 
 /* What the bridge may ask of a context; mr_host.c. */
 extern const mrv8_host mr__host;
+
+/* Tells the client that a submission has come to its end. Without the context's lock. */
+void mr__host_done(mr__context *in, mr_status status, uint64_t call, const mr_result *result);
 
 #endif /* MR_CONTEXT_H_ */

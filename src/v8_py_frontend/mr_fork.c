@@ -96,6 +96,7 @@ mr_resume(void)
 {
   if (!(atomic_fetch_and(&mr__fork_attention, ~RESUME) & RESUME)) return;
   mr__watchdog_resume();
+  mr__contexts_resume();
   mr__scheduler_resume();
 }
 
@@ -144,6 +145,7 @@ prepare(void)
   atomic_fetch_or(&mr__fork_attention, CLOSED);
   int64_t start = mr__now();
   everybody_out = mr__fork_is_lost() || wait_for_all(start); /* where V8 is lost, nobody is in it */
+  mr__queues_lock_for_fork();
   mr__watchdog_lock_for_fork();
   mr__scheduler_lock_for_fork();
   mr__contexts_lock_all_for_fork();
@@ -163,6 +165,7 @@ in_parent(void)
   mr__contexts_unlock_after_fork();
   mr__scheduler_unlock_after_fork(false);
   mr__watchdog_unlock_after_fork(false);
+  mr__queues_unlock_after_fork(false);
   mr__library_unlock_after_fork();
   pthread_mutex_unlock(&fork_mutex);
 }
@@ -182,6 +185,7 @@ in_child(void)
   mr__contexts_unlock_after_fork();
   mr__scheduler_unlock_after_fork(true);
   mr__watchdog_unlock_after_fork(true);
+  mr__queues_unlock_after_fork(true);
   mr__library_unlock_after_fork();
   pthread_mutex_unlock(&fork_mutex);
 }

@@ -96,7 +96,7 @@ mr_quiesce(int64_t wait)
   quiet_for = pthread_self();
   atomic_store(&quiet, true);
   const struct timespec moment = {.tv_nsec = 500000};
-  for (int64_t end = mr__now() + wait; mr__contexts_busy() && mr__now() < end;) nanosleep(&moment, NULL);
+  for (int64_t end = mr__now() + wait; (mr__contexts_busy() || mr__queues_busy()) && mr__now() < end;) nanosleep(&moment, NULL);
   mr__contexts_abandon(); /* in a child, those that were busy when it was made have nobody any more who gives them back */
   return MR_OK;
 }
@@ -124,12 +124,19 @@ event(void *owner, uint32_t what, uint64_t id, const uint8_t *message, uint64_t 
   step_in(teller, before);
 }
 
+void
+mr__host_done(mr__context *in, mr_status status, uint64_t call, const mr_result *result)
+{
+  if (!in->event || !begin_callback(in)) return;
+  in->event(in->data, in->id, MR_EVENT_DONE | (uint32_t)(uint16_t)(int16_t)status << 16, call, result->data, result->size);
+}
+
 static uint32_t
 timer_new(void *owner, int64_t delay, int repeats, mrv8_timer *timer)
 {
   mr__context *in = owner;
   uint32_t number = mr__timers_add(&in->timers, delay, repeats, timer);
-  if (number && !mr__timers_are_run(&in->timers)) mr__schedule(&in->wakeup, in->id, mr__timers_next(&in->timers));
+  if (number) mr__queue_timers(in, mr__timers_next(&in->timers));
   return number;
 }
 

@@ -74,9 +74,8 @@ mr__level_of(mr__context *context, const mr_options *options)
   };
 }
 
-/* Lets mr_cancel() find a call that waits for the lock. */
-static void
-announce(mr__level *coming)
+void
+mr__level_announce(mr__level *coming)
 {
   mr__context *in = coming->context;
   pthread_mutex_lock(&in->levels_mutex);
@@ -92,6 +91,14 @@ withdraw(mr__level *arrived)
   mr__level **link = &arrived->context->coming;
   while (*link && *link != arrived) link = &(*link)->outer;
   if (*link) *link = arrived->outer;
+}
+
+void
+mr__level_withdraw(mr__level *arrived)
+{
+  pthread_mutex_lock(&arrived->context->levels_mutex);
+  withdraw(arrived);
+  pthread_mutex_unlock(&arrived->context->levels_mutex);
 }
 
 mr_status
@@ -147,6 +154,7 @@ mr_cancel(mr_context id, uint64_t call)
 {
   mr__context *found = mr__context_find(id);
   if (!found) return MR_BAD_CONTEXT;
+  mr__queue_cancel(found, call); /* first, as from there it goes to the levels */
   pthread_mutex_lock(&found->levels_mutex);
   for (mr__level *running = found->innermost; running && call; running = running->outer)
     if (running->call == call) mr__levels_stop(found, running, MR_TERMINATED);
@@ -157,9 +165,8 @@ mr_cancel(mr_context id, uint64_t call)
   return MR_OK;
 }
 
-/* Fills `full` with the defaults, and over them what the caller's struct says. */
-static mr_status
-complete(const mr_options *given, mr_options *full)
+mr_status
+mr__options_complete(const mr_options *given, mr_options *full)
 {
   *full = mr__default_options;
   if (!given) return MR_OK;
@@ -170,20 +177,20 @@ complete(const mr_options *given, mr_options *full)
   return MR_OK;
 }
 
-/* Fills in the context's limits where a call names none. */
-static void
-limit_by(const mr__context *context, mr_options *options)
+void
+mr__limit_by(const mr__context *context, mr_options *options)
 {
   if (!options->timeout) options->timeout = context->timeout;
   if (!options->cpu_time) options->cpu_time = context->cpu_time;
 }
 
+static _Thread_local unsigned callbacks_here; /* that were made without a level */
 static _Thread_local mr__level *innermost_here; /* of this thread's calls, in all contexts */
 
 bool
 mr__level_is_inside(void)
 {
-  return innermost_here != NULL;
+  return innermost_here || callbacks_here;
 }
 
 /* What the last run has left to be told, which takes more of the script's code: it has a budget of its own, within the call's. */
@@ -205,6 +212,18 @@ tell(const mr__level *after)
     mr__host.event(after->context, MR_EVENT_UNCAUGHT, (uint64_t)(int64_t)status, result.data, result.size);
   }
   mr_result_free(&result);
+}
+
+void
+mr__level_begin_callback(void)
+{
+  callbacks_here++;
+}
+
+void
+mr__level_end_callback(void)
+{
+  callbacks_here--;
 }
 
 mr_status
@@ -248,6 +267,26 @@ keep_detail(mr_status status, const mr__level *left, mr_result *result)
     mr__level_explain(left, status, result);
 }
 
+void
+mr__level_waited(mr__level *left, mr_status status, mr_result *result)
+{
+  if (status == MR_TIMEOUT) left->stop = timed_out(left);
+  mr__level_explain(left, status, result);
+}
+
+mr_status
+mr__run_locked(mr__level *entered, mrv8_request *request, mr_result *result)
+{
+  mr__context *in = entered->context;
+  mr_status status = MR_OK;
+  if (atomic_load(&in->closing)) status = MR_CLOSED;
+  else mr__context_drain(in);
+  if (status == MR_OK && request->target_handle && !(request->target = mr__handles_get(&in->handles, request->target_handle))) status = MR_BAD_HANDLE;
+  if (status == MR_OK) status = mr__run_inside(entered, request, result);
+  keep_detail(status, entered, result);
+  return status;
+}
+
 mr_status
 mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options *options, mr_result *result)
 {
@@ -256,30 +295,23 @@ mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options
   mr__result_start(result);
   result->taken = 0;
   if (!mr__contexts_usable()) return MR_NOT_INITIALIZED;
-  mr_status status = complete(options, &full);
+  mr_status status = mr__options_complete(options, &full);
   if (status != MR_OK) return status;
   request->options = &full;
   request->target_handle = target;
   mr__context *in = mr__context_find(id);
   if (!in) return MR_BAD_CONTEXT;
-  limit_by(in, &full);
+  mr__limit_by(in, &full);
   mr__level entered = mr__level_of(in, &full);
-  if (full.call) announce(&entered);
+  if (full.call) mr__level_announce(&entered);
   status = mr__lock_acquire(&in->lock, entered.budget.deadline);
-  if (status == MR_TIMEOUT) entered.stop = timed_out(&entered);
   if (status == MR_OK) {
-    if (atomic_load(&in->closing)) status = MR_CLOSED;
-    else mr__context_drain(in);
-    if (status == MR_OK && target && !(request->target = mr__handles_get(&in->handles, target))) status = MR_BAD_HANDLE;
-    if (status == MR_OK) status = mr__run_inside(&entered, request, result);
+    status = mr__run_locked(&entered, request, result);
     mr__context_leave(in);
+  } else {
+    mr__level_waited(&entered, status, result);
   }
-  if (full.call) {
-    pthread_mutex_lock(&in->levels_mutex);
-    withdraw(&entered); /* where it did not come so far as to run */
-    pthread_mutex_unlock(&in->levels_mutex);
-  }
-  keep_detail(status, &entered, result);
+  if (full.call) mr__level_withdraw(&entered); /* where it did not come so far as to run */
   mr__context_unreference(in);
   return status;
 }

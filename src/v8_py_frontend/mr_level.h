@@ -46,11 +46,31 @@ void mr__levels_stop(mr__context *in, mr__level *outermost, mr_status why);
  * `target` 0: the request is for the context itself. Fills in the request's target, options and outermost. */
 mr_status mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options *options, mr_result *result);
 
-/* The same for who has the lock already, and whose level it is. The request's options are complete. */
+/* The same for who has the lock already: looks whether the context is to close, drops what was released, finds the target. The request's options are complete. */
+mr_status mr__run_locked(mr__level *entered, mrv8_request *request, mr_result *result);
+
+/* Only runs it. */
 mr_status mr__run_inside(mr__level *entered, mrv8_request *request, mr_result *result);
 
 /* After a call that ended with this status: a message that says which limit it was, if it was one; else none. */
 void mr__level_explain(const mr__level *left, mr_status status, mr_result *result);
+
+/* The same for a call that did not even come to run. */
+void mr__level_waited(mr__level *left, mr_status status, mr_result *result);
+
+/* Lets mr_cancel() find a call with a number that is not on the chain yet; until mr__level_push() or mr__level_withdraw(). */
+void mr__level_announce(mr__level *coming);
+void mr__level_withdraw(mr__level *arrived);
+
+/* Fills `full` with the defaults, and over them what the client's struct says. MR_OK or MR_BAD_ARGUMENT. */
+mr_status mr__options_complete(const mr_options *given, mr_options *full);
+
+/* Fills in the context's limits where a call names none. */
+void mr__limit_by(const mr__context *context, mr_options *options);
+
+/* Round a callback that is made without a level. */
+void mr__level_begin_callback(void);
+void mr__level_end_callback(void);
 
 /* Whether this thread runs JavaScript, in any context: it is then in a host function's callback. */
 bool mr__level_is_inside(void);

@@ -1,7 +1,8 @@
 /* mr_lock.c: the lock of a context. Owns the queue of those who wait; any thread.
  *
  * FREE and HELD change by one atomic operation when nobody waits. A waiter makes it CONTENDED, under the mutex, and then the release takes the mutex, too. A free
- * lock goes to whoever comes first, which is fast, until the first in the queue has waited for PATIENCE: then the release hands the lock to that one. */
+ * lock goes to whoever comes first, which is fast, until the first in the queue has waited for PATIENCE: then the release hands the lock to that one. If the first
+ * is one who does not wait here (mr__lock_claim), the lock is free, but for LEASE nobody else gets it. */
 #include "mr_lock.h"
 
 #include "mr_clock.h"
@@ -10,6 +11,7 @@
 enum { FREE, HELD, CONTENDED };
 
 #define PATIENCE 5000000 /* 5 ms: far below the 50 ms that a waiter may wait, far above a hand-over */
+#define LEASE 20000000   /* 20 ms: far above what it takes to wake a thread; after it, nobody has come */
 
 typedef struct mr__waiter {
   struct mr__waiter *next;
@@ -38,18 +40,27 @@ mr__lock_destroy(mr__lock *lock)
   pthread_mutex_destroy(&lock->mutex);
 }
 
-static void
+/* True: it is free, and somebody wants it who does not wait here. */
+static bool
 set_free(mr__lock *lock)
 {
   atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
   int expected = HELD;
-  if (atomic_compare_exchange_strong_explicit(&lock->state, &expected, FREE, memory_order_release, memory_order_relaxed)) return;
+  if (atomic_compare_exchange_strong_explicit(&lock->state, &expected, FREE, memory_order_release, memory_order_relaxed)) return false;
   pthread_mutex_lock(&lock->mutex);
   mr__waiter *first = lock->first;
-  if (first && !first->granted && !lock->cancelled && mr__now() - first->since >= PATIENCE) first->granted = true;
-  else atomic_store_explicit(&lock->state, FREE, memory_order_release);
+  int64_t now = mr__now();
+  bool wanted = lock->wanted_since && !lock->cancelled, before_first = wanted && (!first || lock->wanted_since < first->since);
+  if (first && !before_first && !first->granted && !lock->cancelled && now - first->since >= PATIENCE) {
+    first->granted = true;
+    wanted = false; /* it is not free, and the next release is going to say so */
+  } else {
+    if (before_first && now - lock->wanted_since >= PATIENCE) atomic_store_explicit(&lock->kept_until, now + LEASE, memory_order_relaxed);
+    atomic_store_explicit(&lock->state, FREE, memory_order_release);
+  }
   if (first) pthread_cond_signal(&first->wake);
   pthread_mutex_unlock(&lock->mutex);
+  return wanted;
 }
 
 /* The state has just been changed, sequentially consistent, to one that shows that somebody is inside. */
@@ -96,6 +107,14 @@ dequeue(mr__lock *lock, mr__waiter *waiter)
   pthread_cond_destroy(&waiter->wake);
 }
 
+/* Until when nobody gets the free lock but the one that it is kept for; 0: there is none. */
+static int64_t
+kept_until(const mr__lock *lock)
+{
+  int64_t until = atomic_load_explicit(&lock->kept_until, memory_order_relaxed);
+  return until && mr__now() < until ? until : 0;
+}
+
 /* Waits in the queue. `even_if_cancelled` is the closing thread's way. */
 static mr_status
 wait_for(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
@@ -113,8 +132,9 @@ wait_for(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
       status = MR_FORKED;
       break;
     }
-    if (atomic_exchange(&lock->state, CONTENDED) == FREE) break;
-    if (deadline == MR__NEVER) {
+    int64_t kept = kept_until(lock), until_when = kept && kept < deadline ? kept : deadline;
+    if (!kept && atomic_exchange(&lock->state, CONTENDED) == FREE) break;
+    if (until_when == MR__NEVER) {
       pthread_cond_wait(&waiter.wake, &lock->mutex);
       continue;
     }
@@ -122,7 +142,7 @@ wait_for(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
       status = MR_TIMEOUT;
       break;
     }
-    struct timespec until = mr__timespec(deadline);
+    struct timespec until = mr__timespec(until_when);
     pthread_cond_timedwait(&waiter.wake, &lock->mutex, &until);
   }
   dequeue(lock, &waiter);
@@ -135,7 +155,7 @@ bool
 mr__lock_try(mr__lock *lock)
 {
   int expected = FREE;
-  return atomic_compare_exchange_strong(&lock->state, &expected, HELD) && own(lock) == MR_OK;
+  return !kept_until(lock) && atomic_compare_exchange_strong(&lock->state, &expected, HELD) && own(lock) == MR_OK;
 }
 
 mr_status
@@ -152,7 +172,7 @@ mr__lock_acquire(mr__lock *lock, int64_t deadline)
     return MR_OK;
   }
   int expected = FREE;
-  if (atomic_compare_exchange_strong(&lock->state, &expected, HELD)) return own(lock);
+  if (!kept_until(lock) && atomic_compare_exchange_strong(&lock->state, &expected, HELD)) return own(lock);
   return wait_for(lock, deadline, false);
 }
 
@@ -162,11 +182,28 @@ mr__lock_acquire_last(mr__lock *lock)
   return wait_for(lock, MR__NEVER, true) == MR_OK;
 }
 
-void
+mr_status
+mr__lock_claim(mr__lock *lock)
+{
+  if (atomic_load(&lock->forked)) return MR_FORKED;
+  pthread_mutex_lock(&lock->mutex);
+  bool mine = !lock->cancelled && atomic_exchange(&lock->state, CONTENDED) == FREE; /* CONTENDED: the release looks here */
+  if (mine) {
+    lock->wanted_since = 0;
+    atomic_store_explicit(&lock->kept_until, 0, memory_order_relaxed);
+  } else if (!lock->wanted_since) {
+    lock->wanted_since = mr__now();
+  }
+  pthread_mutex_unlock(&lock->mutex);
+  return mine ? own(lock) : MR_TIMEOUT;
+}
+
+bool
 mr__lock_release(mr__lock *lock)
 {
-  if (!--lock->depth) set_free(lock);
-  else if (lock->depth == lock->out_at) atomic_store_explicit(&lock->place, MR__OUTSIDE, memory_order_release);
+  if (!--lock->depth) return set_free(lock);
+  if (lock->depth == lock->out_at) atomic_store_explicit(&lock->place, MR__OUTSIDE, memory_order_release);
+  return false;
 }
 
 uint32_t
@@ -196,6 +233,8 @@ void
 mr__lock_forked(mr__lock *lock, bool lost)
 {
   lock->first = lock->last = NULL;
+  lock->wanted_since = 0;
+  atomic_store(&lock->kept_until, 0);
   if (mr__lock_is_mine(lock)) return;
   bool entered = atomic_load(&lock->state) != FREE && atomic_load(&lock->place) != MR__AT_GATE;
   atomic_store(&lock->forked, entered || lost);
@@ -210,6 +249,7 @@ mr__lock_cancel(mr__lock *lock)
 {
   pthread_mutex_lock(&lock->mutex);
   lock->cancelled = true;
+  atomic_store_explicit(&lock->kept_until, 0, memory_order_relaxed);
   for (mr__waiter *at = lock->first; at; at = at->next) pthread_cond_signal(&at->wake);
   pthread_mutex_unlock(&lock->mutex);
 }

@@ -20,7 +20,9 @@ typedef struct mr__lock {
   atomic_bool forked;          /* its owner is not in this process, and nobody gets it any more */
   pthread_mutex_t mutex;       /* protects what follows */
   struct mr__waiter *first, *last;
+  int64_t wanted_since; /* by who asked with mr__lock_claim() and did not get it; 0: nobody */
   bool cancelled;
+  _Atomic int64_t kept_until; /* the lock is free, and until then kept for the one that wants it; 0: it is not; written under the mutex */
 } mr__lock;
 
 void mr__lock_init(mr__lock *lock);
@@ -29,7 +31,13 @@ void mr__lock_destroy(mr__lock *lock);
 /* Takes the lock, once more if this thread has it. MR_OK; MR_TIMEOUT when the deadline came first; MR_CLOSED after mr__lock_cancel(); MR_FORKED. Who has it may go
  * into V8, and does not get it while a fork is on its way. */
 mr_status mr__lock_acquire(mr__lock *lock, int64_t deadline);
-void mr__lock_release(mr__lock *lock);
+
+/* Gives it back, once. True: it is free now, and somebody wants it who is not waiting here; see mr__lock_claim(). */
+bool mr__lock_release(mr__lock *lock);
+
+/* Takes the lock if it is free. If not, it is MR_TIMEOUT: the caller goes away and is told by who gives it back: mr__lock_release(). It has its turn as those have who
+ * wait. MR_FORKED. For one caller at a time. */
+mr_status mr__lock_claim(mr__lock *lock);
 
 /* Takes the lock if it is free, also when it is cancelled. */
 bool mr__lock_try(mr__lock *lock);

@@ -14,7 +14,7 @@ typedef struct mr__wakeup {
   uint32_t place; /* in the queue, plus 1; 0: not in it */
 } mr__wakeup;
 
-/* At `due`, and no earlier, mr__timers_run() is called for the context. It replaces what was scheduled before; MR__NEVER: nothing is. */
+/* At `due`, and no earlier, mr__queue_run() is called for the context. It replaces what was scheduled before; MR__NEVER: nothing is. */
 void mr__schedule(mr__wakeup *wakeup, mr_context context, int64_t due);
 
 /* It is no longer scheduled, and the struct may go. */

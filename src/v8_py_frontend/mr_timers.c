@@ -2,7 +2,6 @@
 #include "mr_timers.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "mr_clock.h"
 #include "mr_level.h"
@@ -90,12 +89,6 @@ mr__timers_take(mr__timers *timers, uint32_t number)
   return NULL;
 }
 
-bool
-mr__timers_are_run(const mr__timers *timers)
-{
-  return timers->run_in && timers->run_in == getpid(); /* a fork leaves the thread behind */
-}
-
 int64_t
 mr__timers_next(const mr__timers *timers)
 {
@@ -135,24 +128,9 @@ run_one(mr__context *in, timer due)
   if (!again || !insert(&in->timers, due)) mrv8_timer_delete(in->isolate, due.callback);
 }
 
-/* Between two callbacks the lock is given back, so that those who wait for it get their turn: timers must not keep callers out. Only one thread at a time does it for
- * a context: others would have nothing to do but to wait for the lock. */
 void
-mr__timers_run(mr_context id)
+mr__timers_run(mr__context *in)
 {
-  mr__context *in = mr__context_find(id);
-  if (!in) return;
-  int64_t now = mr__now();
-  for (bool first = true, more = true; more && mr__lock_acquire(&in->lock, MR__NEVER) == MR_OK; first = false) {
-    if (first && mr__timers_are_run(&in->timers)) {
-      more = false;
-    } else {
-      more = !atomic_load(&in->closing) && mr__timers_next(&in->timers) <= now;
-      in->timers.run_in = more ? getpid() : 0;
-      if (more) run_one(in, remove_at(&in->timers, 0));
-      else if (!atomic_load(&in->closing)) mr__schedule(&in->wakeup, id, mr__timers_next(&in->timers));
-    }
-    mr__context_leave(in);
-  }
-  mr__context_unreference(in);
+  if (!atomic_load(&in->closing) && mr__timers_next(&in->timers) <= mr__now()) run_one(in, remove_at(&in->timers, 0));
+  mr__queue_timers(in, mr__timers_next(&in->timers));
 }

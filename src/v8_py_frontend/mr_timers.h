@@ -2,12 +2,11 @@
 #ifndef MR_TIMERS_H_
 #define MR_TIMERS_H_
 
-#include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "mrv8_bridge.h"
 
+struct mr__context;
 struct mr__timer;
 
 /* Start with all bytes 0. */
@@ -15,7 +14,6 @@ typedef struct mr__timers {
   struct mr__timer *heap; /* by time, then by number: the next one first */
   uint32_t count, capacity;
   uint32_t last_number;
-  pid_t run_in;     /* the process in which a thread runs them now and is going to schedule what is left; 0: none does */
   uint32_t running; /* the number of the one whose callback runs; 0: none, or it was cleared meanwhile */
 } mr__timers;
 
@@ -25,16 +23,13 @@ uint32_t mr__timers_add(mr__timers *timers, int64_t delay, int repeats, mrv8_tim
 /* Takes the callback of a timer back, so that it does not run again; NULL: there is none of this number, or it runs just now (and will be the last time). */
 mrv8_timer *mr__timers_take(mr__timers *timers, uint32_t number);
 
-/* Whether a thread runs them now and is going to schedule what is left. */
-bool mr__timers_are_run(const mr__timers *timers);
-
 /* When the next one is due; MR__NEVER. */
 int64_t mr__timers_next(const mr__timers *timers);
 
 /* Takes any callback out; NULL when there is none. */
 mrv8_timer *mr__timers_drain(mr__timers *timers);
 
-/* Runs what is due in the context of this id, and schedules the rest. On a thread of the scheduler's. */
-void mr__timers_run(mr_context id);
+/* With the lock: runs the first one if it is due, and says when the next one is. On a thread of the scheduler's. */
+void mr__timers_run(struct mr__context *in);
 
 #endif /* MR_TIMERS_H_ */

@@ -232,6 +232,7 @@ class Context:
         self._eval = library.mr_eval
         self.call = library.mr_call
         self.get = library.mr_get
+        self.reply_set = library.mr_reply_set
         self.converters = Converters()
         self._objects: dict[int, Any] = {}  # handle: a weak reference to the Python object
         self.max_memory: int | None = None  # bytes; of calls that have no limit of their own
@@ -385,7 +386,7 @@ class Context:
         """Says what a host function returns or throws."""
         data, buffers = answer
         slices = _buffers.slices(buffers) if buffers else None
-        if self.library.mr_reply_set(reply, outcome, data, len(data), slices, len(slices) if slices else 0):
+        if self.reply_set(reply, outcome, data, len(data), slices, len(slices) if slices else 0):
             self.forget_functions(_wire.numbers_in(data))
 
     def new_promise(self) -> Any:

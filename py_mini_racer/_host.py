@@ -172,27 +172,30 @@ class Host:
         asked = self._held.get(number)
         if context is None or asked is None or isinstance(asked, _Raised):
             return
-        thread = get_ident()
-        self.depth[thread] = self.depth.get(thread, 0) + 1
+        thread, depth = get_ident(), self.depth
+        depth[thread] = depth.get(thread, 0) + 1
         try:
             answer: _wire.Message
             values = _wire.decode_call(message, context)
-            if asked.plain:
+            plain = asked.plain
+            if plain:
                 del values[0]
-                value = asked.plain(*values)
+                value = plain(*values)
             else:
                 value = asked.ask(context, values)
             encoder = _wire.SCALARS.get(type(value))
             if encoder:
-                outcome, answer = RETURN, (encoder(value), None)
-            else:
-                outcome, answer = RETURN, self._answer(value, asked, context)
+                data = encoder(value)
+                context.reply_set(reply, RETURN, data, len(data), None, 0)
+                return
+            outcome, answer = RETURN, self._answer(value, asked, context)
         except BaseException as error:  # noqa: BLE001 (it goes on through JavaScript)
             outcome, answer = THROW, self._thrown(error, context)
         finally:
-            self.depth[thread] -= 1
-            if not self.depth[thread]:
-                del self.depth[thread]
+            if depth[thread] == 1:
+                del depth[thread]
+            else:
+                depth[thread] -= 1
         context.reply(reply, outcome, answer)
 
     def _answer(self, value: Any, asked: Any, context: Context) -> _wire.Message:

@@ -10,6 +10,7 @@ from py_mini_racer._exc import (
     JSCPUTimeException,
     JSEvalException,
     JSForkedError,
+    JSImportError,
     JSKeyError,
     JSOOMException,
     JSParseException,
@@ -23,6 +24,7 @@ from py_mini_racer._exc import (
     MiniRacerBaseException,
     WrongReturnTypeException,
 )
+from py_mini_racer._loaders import ModuleFolder, ModuleMap, ModuleSource
 from py_mini_racer._mini_racer import MiniRacer, StrictMiniRacer, mini_racer
 from py_mini_racer._types import (
     CancelableJSFunction,
@@ -31,6 +33,7 @@ from py_mini_racer._types import (
     JSError,
     JSFunction,
     JSMappedObject,
+    JSModule,
     JSObject,
     JSPromise,
     JSSymbol,
@@ -57,8 +60,10 @@ __all__ = [
     "JSEvalException",
     "JSForkedError",
     "JSFunction",
+    "JSImportError",
     "JSKeyError",
     "JSMappedObject",
+    "JSModule",
     "JSOOMException",
     "JSObject",
     "JSParseException",
@@ -75,6 +80,9 @@ __all__ = [
     "LibNotFoundError",
     "MiniRacer",
     "MiniRacerBaseException",
+    "ModuleFolder",
+    "ModuleMap",
+    "ModuleSource",
     "PyJsFunctionType",
     "PyProxy",
     "PythonJSConvertedTypes",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from logging import Logger
     from typing import Any
 
+    from py_mini_racer._modules import Modules
     from py_mini_racer._objects import JSObjectImpl
 
     Native = Callable[..., int]
@@ -240,6 +241,7 @@ class Context:
         self.options: _dll.Options | None = None  # of calls that have none of their own
         self.event_loop: AbstractEventLoop | None = None  # of coroutines that are called where no loop runs
         self.host = _host.Host(self)
+        self.modules: Modules | None = None  # made when they are first needed
         self.on_unhandled: Callable[[Any], object] | None = None
         self.on_uncaught: Callable[[Any], object] | None = None
         _host.add(self._id, self.host)
@@ -248,6 +250,7 @@ class Context:
         """Ends what runs in it, and frees it. Once is enough; more does nothing."""
         self.library.mr_context_close(self._id)
         self.host.close()
+        self.modules = None
 
     def on(
         self, name: str, handle: int, message: _wire.Message | None = None, options: _dll.Options | None = None

@@ -186,6 +186,7 @@ class Options(ctypes.Structure):
 
 _OPTIONS = POINTER(Options)  # takes None and an Options as it is
 _ON_CONTEXT = [c_uint64, _OPTIONS, c_void_p]
+_ON_CONTEXT_WITH_INPUT = [c_uint64, c_char_p, c_size_t, _OPTIONS, c_void_p]
 _ON_VALUE = [c_uint64, c_uint64, _OPTIONS, c_void_p]
 _ON_VALUE_WITH_INPUT = [c_uint64, c_uint64, c_char_p, c_size_t, _OPTIONS, c_void_p]
 
@@ -211,7 +212,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_store_release": (None, [c_uint64]),
     "mr_soft_limit": (c_int32, [c_uint64, c_uint64]),
     "mr_soft_limit_reached": (c_int32, [c_uint64, POINTER(c_int32)]),
-    "mr_eval": (c_int32, [c_uint64, c_char_p, c_size_t, _OPTIONS, c_void_p]),
+    "mr_eval": (c_int32, _ON_CONTEXT_WITH_INPUT),
     "mr_call": (c_int32, _ON_VALUE_WITH_INPUT),
     "mr_call_method": (c_int32, _ON_VALUE_WITH_INPUT),
     "mr_construct": (c_int32, _ON_VALUE_WITH_INPUT),
@@ -233,6 +234,12 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_heap_snapshot": (c_int32, _ON_CONTEXT),
     "mr_low_memory": (c_int32, _ON_CONTEXT),
     "mr_submit": (c_int32, [c_uint64, c_uint32, c_uint64, c_char_p, c_size_t, _OPTIONS]),
+    "mr_module_compile": (c_int32, _ON_CONTEXT_WITH_INPUT),
+    "mr_module_synthetic": (c_int32, _ON_CONTEXT_WITH_INPUT),
+    "mr_module_link": (c_int32, _ON_CONTEXT_WITH_INPUT),
+    "mr_module_evaluate": (c_int32, _ON_CONTEXT_WITH_INPUT),
+    "mr_module_namespace": (c_int32, _ON_VALUE),
+    "mr_module_hooks": (c_int32, _ON_CONTEXT_WITH_INPUT),
     "mr_reply_set": (c_int32, [c_void_p, c_uint32, c_char_p, c_size_t, POINTER(Slice), c_size_t]),
 }
 

@@ -9,6 +9,7 @@ MiniRacerBaseException
 │   ├── JSTerminatedException        somebody stopped it
 │   │   └── JSClosedException        the MiniRacer is closed, or was while the call ran
 │   ├── JSForkedError                it was left behind in another process by a fork
+│   ├── JSImportError                (also ImportError) a module cannot be found or loaded
 │   ├── JSKeyError                   (also KeyError) an object has no such property
 │   └── JSValueError                 (also ValueError) a value that cannot be used here
 ├── JSPromiseError                   a promise was rejected
@@ -122,6 +123,10 @@ class JSForkedError(JSEvalException):
     """The process was forked, and this MiniRacer cannot be used in the child: another thread ran JavaScript in it just then; or, for all of them,
     V8 could not be brought to a stop, or is one that does not follow into children.
     """
+
+
+class JSImportError(JSEvalException, ImportError):
+    """A module cannot be found or loaded. The text names the specifier, the importing file and its line."""
 
 
 class JSKeyError(JSEvalException, KeyError):

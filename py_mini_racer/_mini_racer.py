@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 
     from py_mini_racer._aliases import PyJsFunctionType
     from py_mini_racer._exc import JSPromiseError
-    from py_mini_racer._types import JSFunction, JSMappedObject, PyProxy
+    from py_mini_racer._modules import Limits, Modules
+    from py_mini_racer._types import JSFunction, JSMappedObject, JSModule, PyProxy
 
     F = TypeVar("F", bound=Callable[..., Any])
     M = TypeVar("M", bound="MiniRacer")
+
+
+def _limits(context: Context, timeout_sec: float | None, max_memory: int | None) -> Limits:
+    from py_mini_racer._modules import Limits
+
+    return Limits(context, timeout_sec, max_memory)
 
 
 class _JsonModule:
@@ -53,6 +60,8 @@ class MiniRacer:
         cpu_time_sec: likewise, seconds of CPU that a call may use.
         max_memory: bytes of JavaScript heap, from 1 MB to 4 GB. A call's own `max_memory` can be lower. None: what suits this machine; see the page on limits.
         max_stack: bytes of a thread's stack that JavaScript may use, from 64 KB; more than the thread has is as much as it has. None: 984 KB.
+        modules: where `import` finds modules: a folder (str or Path), a mapping of names to sources, a function `(specifier, importer) -> source`, or a ready
+            loader such as `ModuleFolder`, `ModuleMap`, `NodeModules`.
         unhandled_rejection: called with the `JSPromiseError` of each promise that was rejected and that nothing handles; by default it goes to the logger
             `py_mini_racer`. On any thread, while JavaScript waits.
         uncaught_exception: likewise for what a timer's callback or a microtask throws.
@@ -77,6 +86,7 @@ class MiniRacer:
         cpu_time_sec: float | None = None,
         max_memory: int | None = None,
         max_stack: int | None = None,
+        modules: Any = None,
         unhandled_rejection: Callable[[JSPromiseError], object] | None = None,
         uncaught_exception: Callable[[JSEvalException], object] | None = None,
         event_loop: AbstractEventLoop | None = None,
@@ -91,6 +101,11 @@ class MiniRacer:
             msg = "limits belong to the MiniRacer that opens the context, not to one that shares it"
             raise JSValueError(msg)
         self._ctx = context
+        if modules is not None:
+            from py_mini_racer._modules import Modules, loader_of
+
+            loader = loader_of(modules)
+            self._ctx.modules = Modules(self._ctx, loader)
         self._ctx.on_unhandled = unhandled_rejection or self._ctx.on_unhandled
         self._ctx.on_uncaught = uncaught_exception or self._ctx.on_uncaught
         self._ctx.event_loop = event_loop or self._ctx.event_loop
@@ -249,6 +264,87 @@ class MiniRacer:
             )
 
         return await flattened(context, make, lambda options: context.submit_eval(code, options), timeout_sec)
+
+    def import_module(
+        self, specifier: str, *, timeout_sec: float | None = None, max_memory: int | None = None
+    ) -> JSModule:
+        """Imports a module, with all that it imports, and returns its namespace. Awaits at its top level are waited for. Any thread.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx = MiniRacer(modules={"main.js": "import { tax } from './tax.js'; export const gross = 100 * tax;", "tax.js": "export const tax = 1.25;"})
+            >>> ctx.import_module("main.js").gross
+            125
+
+        A module is evaluated once: importing it again returns the same namespace, or raises the same error.
+
+        Args:
+            specifier: which module, as seen from the loader's root.
+            timeout_sec: seconds for all of it, loading included. What was stopped is loaded anew when it is next imported.
+            max_memory: bytes of JavaScript heap, as in `eval`.
+
+        Raises:
+            JSImportError: a module cannot be found or loaded.
+            JSParseException: one is not valid JavaScript.
+            JSEvalException: one threw, or imports what another does not export (a SyntaxError).
+            JSTimeoutException, JSOOMException, JSClosedException: as in `eval`.
+            RuntimeError: it awaits, in a thread that runs an event loop, or in a callback: write `await ctx.import_module_async(...)`.
+
+        What a loader raises comes out as it is.
+        """
+        found: JSModule = self._modules().import_module(specifier, _limits(self._open(), timeout_sec, max_memory))
+        return found
+
+    async def import_module_async(self, specifier: str, *, max_memory: int | None = None) -> JSModule:
+        """Imports a module in the running event loop, for loaders that are `async`, and modules that await. Cancelled, it stops.
+
+            module = await asyncio.wait_for(ctx.import_module_async("main.js"), timeout=5)
+
+        Takes and raises what `import_module` does, but for timeout and RuntimeError. V8 works on a thread of the loop's default executor meanwhile.
+        """
+        found: JSModule = await self._modules().import_module_async(specifier, _limits(self._open(), None, max_memory))
+        return found
+
+    def eval_module(
+        self,
+        code: str,
+        *,
+        filename: str | None = None,
+        timeout_sec: float | None = None,
+        max_memory: int | None = None,
+    ) -> JSModule:
+        """Evaluates source text as a module and returns its namespace. Each call makes a new one, which nothing can import.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx = MiniRacer()
+            >>> ctx.eval_module("export const answer = await Promise.resolve(42);").answer
+            42
+
+        Args:
+            code: JavaScript with `import` and `export`.
+            filename: what stack traces call it, and what its relative imports are relative to, such as `"lib/main.js"`.
+            timeout_sec: as in `import_module`.
+            max_memory: as in `import_module`.
+
+        Raises what `import_module` does.
+        """
+        found: JSModule = self._modules().eval_module(code, filename, _limits(self._open(), timeout_sec, max_memory))
+        return found
+
+    async def eval_module_async(
+        self, code: str, *, filename: str | None = None, max_memory: int | None = None
+    ) -> JSModule:
+        """The same in the running event loop, as `import_module_async` does it."""
+        limits = _limits(self._open(), None, max_memory)
+        found: JSModule = await self._modules().eval_module_async(code, filename, limits)
+        return found
+
+    def _modules(self) -> Modules:
+        context = self._open()
+        if context.modules is None:
+            from py_mini_racer._modules import Modules
+
+            context.modules = Modules(context)
+        return context.modules
 
     @property
     def globals(self) -> JSMappedObject:

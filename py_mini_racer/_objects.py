@@ -17,6 +17,7 @@ from py_mini_racer._types import (
     JSArray,
     JSFunction,
     JSMappedObject,
+    JSModule,
     JSObject,
     JSSymbol,
     JSUndefined,
@@ -301,10 +302,27 @@ class JSSymbolImpl(JSMappedObjectImpl, JSSymbol):
     """A symbol, which is a key as well."""
 
 
+class JSModuleImpl(JSMappedObjectImpl, JSModule):
+    """A module's namespace: exports as attributes, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("__"):
+            try:
+                return self[name]
+            except JSKeyError:
+                pass
+        msg = f"the module exports no {name!r}"
+        raise AttributeError(msg)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *map(str, self)})
+
+
 _CLASSES: dict[int, type[JSObjectImpl]] = {
     _wire.ARRAY_KIND: JSArrayImpl,
     _wire.FUNCTION_KIND: JSFunctionImpl,
     _wire.SYMBOL_KIND: JSSymbolImpl,
+    _wire.MODULE_KIND: JSModuleImpl,
 }
 
 

@@ -326,6 +326,23 @@ class JSSymbol(JSMappedObject):
     """A symbol. It can be a key: `obj[symbol]`, `obj.call_method(symbol)`."""
 
 
+class JSModule(JSMappedObject):
+    """A module's namespace: its exports as attributes and as items, with the values that they have at the time.
+
+        >>> from py_mini_racer import MiniRacer
+        >>> ctx = MiniRacer()
+        >>> counter = ctx.eval_module("export let n = 0; export function next() { return n += 1 }")
+        >>> counter.next(), counter.n
+        (1, 1)
+
+    Items reach all exports, attributes those whose names are not taken by methods such as `copy`. Reading an export whose module has not come so far as
+    to give it a value raises a JSEvalException; one that is not there, AttributeError or JSKeyError. Exports cannot be set from outside.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotImplementedError
+
+
 class JSPromise(JSObject):
     """A promise: `get()` it in a thread, or `await` it in any event loop; as often as you like, in several at once.
 

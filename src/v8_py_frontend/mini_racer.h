@@ -349,6 +349,36 @@ typedef enum mr_operation {
  * MR_NO_MEMORY. A target that is stale is found out when it runs. */
 MR_API mr_status mr_submit(mr_context context, uint32_t operation, mr_handle target, const void *in, size_t in_size, const mr_options *options);
 
+/* --- ES modules --- */
+/* A module is compiled, linked with the modules that it imports, and evaluated; which module a specifier means is the client's matter. The client holds a module by the
+ * handle of a token, an object without properties, and releases it as any other. As for the functions above: Runs JS: yes. */
+
+/* Compiles `size` bytes of code as a module, whose name is mr_options.filename. The result is an array: the module, then for each of its imports an array of the
+ * specifier, line, column (from 1), phase (0; 1: `import source`; 2: `import defer`), and keys and values of its attributes by turns. */
+MR_API mr_status mr_module_compile(mr_context context, const void *code, size_t size, const mr_options *options, mr_result *result);
+
+/* A module whose exports the client says. `in`: an array: the name, a function, then the names of the exports. When the module is evaluated, the function is called
+ * once, without arguments, and returns an array of the exports' values. The result is the module. */
+MR_API mr_status mr_module_synthetic(mr_context context, const void *in, size_t in_size, const mr_options *options, mr_result *result);
+
+/* Links modules. `in`: an array with an array for each: the module, then, for each of its imports in order, a module (a WebAssembly.Module for an `import source`).
+ * Those that are imported are better named before those that import them: V8 then needs less of the stack. Those that are linked already are passed over. When one
+ * cannot be linked, the ones before it are. */
+MR_API mr_status mr_module_link(mr_context context, const void *in, size_t in_size, const mr_options *options, mr_result *result);
+
+/* Evaluates linked modules, one after the other, until one throws. `in`: an array: the longest chain of imports that are not evaluated yet (0: short), then the modules.
+ * The result is undefined when the last one has come to its end, or the handle of a promise that its `await`s keep pending. One that failed before throws the same
+ * error again; one that is being evaluated right now, further out on this stack, throws. */
+MR_API mr_status mr_module_evaluate(mr_context context, const void *in, size_t in_size, const mr_options *options, mr_result *result);
+
+/* The namespace of a linked module: an object whose properties are the exports as they are now. */
+MR_API mr_status mr_module_namespace(mr_context context, mr_handle module, const mr_options *options, mr_result *result);
+
+/* What is called when a script asks for modules. `in`: an array of two functions. The first is called by import(), in a microtask, with the specifier, the name of the
+ * script or module (or undefined), the line, the phase, and the attributes by turns; what it returns, a promise as a rule, is what the import() promises. The second is
+ * called with a new import.meta and the module's name. Until then import() rejects. */
+MR_API mr_status mr_module_hooks(mr_context context, const void *in, size_t in_size, const mr_options *options, mr_result *result);
+
 /* --- in a host function --- */
 
 #define MR_REPLY_RETURN 0u /* the message is what the function returns */

@@ -152,6 +152,42 @@ mr_heap_snapshot(mr_context context, const mr_options *options, mr_result *resul
 }
 
 mr_status
+mr_module_compile(mr_context context, const void *code, size_t size, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_MODULE_COMPILE, code, size, options, result);
+}
+
+mr_status
+mr_module_synthetic(mr_context context, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_MODULE_SYNTHETIC, in, in_size, options, result);
+}
+
+mr_status
+mr_module_link(mr_context context, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_MODULE_LINK, in, in_size, options, result);
+}
+
+mr_status
+mr_module_evaluate(mr_context context, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_MODULE_EVALUATE, in, in_size, options, result);
+}
+
+mr_status
+mr_module_namespace(mr_context context, mr_handle module, const mr_options *options, mr_result *result)
+{
+  return run_on(context, module, MRV8_MODULE_NAMESPACE, NULL, 0, options, result);
+}
+
+mr_status
+mr_module_hooks(mr_context context, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_MODULE_HOOKS, in, in_size, options, result);
+}
+
+mr_status
 mr_low_memory(mr_context context, const mr_options *options, mr_result *result)
 {
   return run(context, 0, MRV8_LOW_MEMORY, NULL, 0, options, result);

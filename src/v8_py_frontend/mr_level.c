@@ -184,7 +184,7 @@ mr__limit_by(const mr__context *context, mr_options *options)
   if (!options->cpu_time) options->cpu_time = context->cpu_time;
 }
 
-static _Thread_local unsigned callbacks_here; /* that were made without a level */
+static _Thread_local unsigned callbacks_here;   /* that were made without a level */
 static _Thread_local mr__level *innermost_here; /* of this thread's calls, in all contexts */
 
 bool

@@ -70,8 +70,14 @@ typedef enum mrv8_operation {
   MRV8_HEAP_STATS,
   MRV8_HEAP_SNAPSHOT,
   MRV8_LOW_MEMORY,
-  MRV8_TIMER, /* `timer`; what it throws goes to MR_EVENT_UNCAUGHT */
-  MRV8_TELL   /* tells the host of errors that nobody has caught, as mrv8_has_news() says */
+  MRV8_TIMER,            /* `timer`; what it throws goes to MR_EVENT_UNCAUGHT */
+  MRV8_TELL,             /* tells the host of errors that nobody has caught, as mrv8_has_news() says */
+  MRV8_MODULE_COMPILE,   /* `in`: the code */
+  MRV8_MODULE_SYNTHETIC, /* `in`: [name, evaluator, names...] */
+  MRV8_MODULE_LINK,      /* `in`: [[module, targets...], ...] */
+  MRV8_MODULE_EVALUATE,  /* `in`: [depth, modules...] */
+  MRV8_MODULE_NAMESPACE,
+  MRV8_MODULE_HOOKS /* `in`: [import, meta] */
 } mrv8_operation;
 
 typedef struct mrv8_request {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #define MRV8_AT_LEAST(major, minor) (V8_MAJOR_VERSION > (major) || (V8_MAJOR_VERSION == (major) && V8_MINOR_VERSION >= (minor)))
 
@@ -67,6 +68,107 @@ Origin(v8::Isolate *isolate, v8::Local<v8::Value> name, int line, int column)
   return v8::ScriptOrigin(isolate, name, line, column);
 #endif
 }
+
+/* --- modules --- */
+
+inline v8::ScriptOrigin
+ModuleOrigin(v8::Isolate *isolate, v8::Local<v8::Value> name, int line, int column)
+{
+#if MRV8_AT_LEAST(12, 0)
+  (void)isolate;
+  return v8::ScriptOrigin(name, line, column, false, -1, v8::Local<v8::Value>(), false, false, true);
+#else
+  return v8::ScriptOrigin(isolate, name, line, column, false, -1, v8::Local<v8::Value>(), false, false, true);
+#endif
+}
+
+inline v8::Local<v8::Data>
+ItemOf(v8::Local<v8::Context> context, v8::Local<v8::FixedArray> array, int index)
+{
+#if MRV8_AT_LEAST(15, 0)
+  (void)context;
+  return array->Get(index);
+#else
+  return array->Get(context, index);
+#endif
+}
+
+/* What stands behind `with` in an import; in an old V8 behind `assert`: keys, values and offsets by turns. */
+inline v8::Local<v8::FixedArray>
+AttributesOf(v8::Local<v8::ModuleRequest> request)
+{
+#if MRV8_AT_LEAST(12, 0)
+  return request->GetImportAttributes();
+#else
+  return request->GetImportAssertions();
+#endif
+}
+
+inline constexpr int kPhaseEvaluation = 0, kPhaseSource = 1, kPhaseDefer = 2;
+
+#if MRV8_AT_LEAST(15, 0)
+inline int
+NumberOf(v8::ModuleImportPhase phase)
+{
+  return phase == v8::ModuleImportPhase::kSource ? kPhaseSource : phase == v8::ModuleImportPhase::kDefer ? kPhaseDefer : kPhaseEvaluation;
+}
+#endif
+
+/* `import source`, `import defer`, or neither. */
+inline int
+PhaseOf(v8::Local<v8::ModuleRequest> request)
+{
+#if MRV8_AT_LEAST(15, 0)
+  return NumberOf(request->GetPhase());
+#else
+  (void)request;
+  return kPhaseEvaluation;
+#endif
+}
+
+using SourceResolver = v8::MaybeLocal<v8::Object> (*)(v8::Local<v8::Context>, v8::Local<v8::String>, v8::Local<v8::FixedArray>, v8::Local<v8::Module>);
+
+inline v8::Maybe<bool>
+Instantiate(v8::Local<v8::Module> module, v8::Local<v8::Context> context, v8::Module::ResolveModuleCallback resolve, SourceResolver resolve_source)
+{
+#if MRV8_AT_LEAST(15, 0)
+  return module->InstantiateModule(context, resolve, resolve_source);
+#else
+  (void)resolve_source;
+  return module->InstantiateModule(context, resolve);
+#endif
+}
+
+inline v8::Local<v8::Module>
+NewSyntheticModule(v8::Isolate *isolate, v8::Local<v8::String> name, const std::vector<v8::Local<v8::String>> &names,
+                   v8::Module::SyntheticModuleEvaluationSteps steps)
+{
+#if MRV8_AT_LEAST(12, 0)
+  return v8::Module::CreateSyntheticModule(isolate, name, v8::MemorySpan<const v8::Local<v8::String>>(names.data(), names.size()), steps);
+#else
+  return v8::Module::CreateSyntheticModule(isolate, name, names, steps);
+#endif
+}
+
+using Importer = v8::MaybeLocal<v8::Promise>(v8::Local<v8::Context> context, v8::Local<v8::Value> referrer, v8::Local<v8::String> specifier, int phase,
+                                             v8::Local<v8::FixedArray> attributes);
+
+/* import() of any phase, in scripts and modules. */
+template <Importer import>
+inline void
+SetImportCallback(v8::Isolate *isolate)
+{
+  isolate->SetHostImportModuleDynamicallyCallback(
+      [](v8::Local<v8::Context> context, v8::Local<v8::Data>, v8::Local<v8::Value> referrer, v8::Local<v8::String> specifier,
+         v8::Local<v8::FixedArray> attributes) { return import(context, referrer, specifier, kPhaseEvaluation, attributes); });
+#if MRV8_AT_LEAST(15, 0)
+  isolate->SetHostImportModuleWithPhaseDynamicallyCallback(
+      [](v8::Local<v8::Context> context, v8::Local<v8::Data>, v8::Local<v8::Value> referrer, v8::Local<v8::String> specifier, v8::ModuleImportPhase phase,
+         v8::Local<v8::FixedArray> attributes) { return import(context, referrer, specifier, NumberOf(phase), attributes); });
+#endif
+}
+
+/* --- buffers --- */
 
 /* Memory for a buffer, zeros if `clear`; null when there is not so much. */
 inline std::unique_ptr<v8::BackingStore>

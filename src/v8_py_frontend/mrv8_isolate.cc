@@ -92,13 +92,21 @@ mrv8::LimitStack(mrv8_isolate *self)
   self->entered_at = here;
   uintptr_t limit = here > self->max_stack ? here - self->max_stack : 1;
   uintptr_t floor = thread.lowest + kReserve;
-  self->isolate->SetStackLimit(limit > floor ? limit : floor);
+  self->stack_limit = limit > floor ? limit : floor;
+  self->isolate->SetStackLimit(self->stack_limit);
 }
 
 bool
 mrv8::StackIsLow()
 {
   return reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) < Thread().lowest + kReserve;
+}
+
+uintptr_t
+mrv8::StackLeft(const mrv8_isolate *self)
+{
+  auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  return here > self->stack_limit ? here - self->stack_limit : 0;
 }
 
 mr_status
@@ -155,6 +163,7 @@ mrv8_isolate_delete(mrv8_isolate *self)
     self->rejections.clear();
     self->uncaught.clear();
     self->awaited.clear();
+    self->modules.reset();
     self->host_error.Reset();
     self->anonymous.Reset();
     self->context.Reset();

@@ -41,6 +41,8 @@ struct Rejection {
   v8::Global<v8::Value> reason;
 };
 
+struct Modules; /* mrv8_module.cc */
+
 }  // namespace mrv8
 
 struct mrv8_isolate {
@@ -58,11 +60,13 @@ struct mrv8_isolate {
   v8::Global<v8::Private> host_error;                      /* the key under which an error keeps the id of the host's */
   v8::Global<v8::FunctionTemplate> handlers, iterators[2]; /* of host objects; made when first needed. [1]: async iterators */
   v8::Global<v8::Object> iterator_prototypes[2];
+  std::shared_ptr<mrv8::Modules> modules; /* null: the context has none yet */
   v8::Global<v8::Context> context;
   v8::Global<v8::String> anonymous;     /* "<anonymous>", the name of code that has none */
   std::atomic<bool> terminating{false}; /* what V8 was told; it answers only while JavaScript runs */
   uint64_t max_stack = 0;               /* bytes that JavaScript may use of a thread's stack */
   uintptr_t entered_at = 0;             /* where on its stack the thread was that the stack limit was last set for */
+  uintptr_t stack_limit = 0;            /* address, for the thread that is inside */
   uint64_t entered_by = 0;              /* a number of that thread, never used again */
 };
 
@@ -76,6 +80,9 @@ void ForgetIsolate(v8::Isolate *isolate);
 
 /* Whether this thread's stack has no room for one more level of a walk through a nested value. */
 bool StackIsLow();
+
+/* Bytes of stack that JavaScript may still use here. */
+uintptr_t StackLeft(const mrv8_isolate *self);
 
 /* setTimeout and its kin, and what V8 tells of promises. */
 void InstallTimers(mrv8_isolate *self, v8::Local<v8::Context> context);

@@ -96,15 +96,6 @@ NewListener(const Run &run, bool rejected, v8::Local<v8::Function> *listener)
   return v8::Function::New(run.context, OnSettled, v8::Array::New(isolate, parts, 5), 1, v8::ConstructorBehavior::kThrow).ToLocal(listener);
 }
 
-/* Somebody has taken notice. */
-void
-ForgetRejection(mrv8_isolate *self, v8::Local<v8::Promise> promise)
-{
-  auto &all = self->rejections;
-  for (size_t i = all.size(); i-- > 0;)
-    if (all[i].promise == promise) all.erase(all.begin() + static_cast<std::ptrdiff_t>(i));
-}
-
 void
 OnRejectedPromise(v8::PromiseRejectMessage message)
 {
@@ -153,6 +144,14 @@ WatchRejections(mrv8_isolate *self)
 {
   self->isolate->SetPromiseRejectCallback(OnRejectedPromise);
   self->isolate->AddMessageListener(OnUncaught);
+}
+
+void
+ForgetRejection(mrv8_isolate *self, v8::Local<v8::Promise> promise)
+{
+  auto &all = self->rejections;
+  for (size_t i = all.size(); i-- > 0;)
+    if (all[i].promise == promise) all.erase(all.begin() + static_cast<std::ptrdiff_t>(i));
 }
 
 mr_status

@@ -15,6 +15,14 @@ namespace {
 using mrv8::Reader;
 using mrv8::Run;
 
+bool
+IsAscii(const uint8_t *bytes, size_t size)
+{
+  uint8_t seen = 0;
+  for (size_t i = 0; i < size; i++) seen |= bytes[i];
+  return seen < 0x80;
+}
+
 /* Of an operation: MR_OK and `value`; MR_EXCEPTION when V8 has something to catch; else why it was not done. */
 struct Answer {
   mr_status status = MR_EXCEPTION;
@@ -33,44 +41,13 @@ struct Answer {
   }
 };
 
-bool
-IsAscii(const uint8_t *bytes, size_t size)
-{
-  uint8_t seen = 0;
-  for (size_t i = 0; i < size; i++) seen |= bytes[i];
-  return seen < 0x80;
-}
-
-mr_status
-MakeString(const Run &run, const void *text, size_t size, uint32_t encoding, v8::Local<v8::String> *string)
-{
-  v8::Isolate *isolate = run.isolate;
-  const auto *bytes = static_cast<const uint8_t *>(text);
-  constexpr auto normal = v8::NewStringType::kNormal;
-  if (encoding == MR_UTF16 && size % 2) return MR_BAD_ARGUMENT;
-  size_t length = encoding == MR_UTF16 ? size / 2 : size;
-  if (length > static_cast<size_t>(v8::String::kMaxLength)) return MR_TOO_LARGE;
-  auto count = static_cast<int>(length);
-  v8::MaybeLocal<v8::String> made;
-  if (encoding == MR_UTF16) {
-    std::vector<uint16_t> units(length + 1); /* aligned, which the caller's bytes may not be */
-    std::memcpy(units.data(), bytes, length * 2);
-    made = v8::String::NewFromTwoByte(isolate, units.data(), normal, count);
-  } else if (encoding == MR_LATIN1 || IsAscii(bytes, size)) {
-    made = v8::String::NewFromOneByte(isolate, bytes, normal, count);
-  } else {
-    made = v8::String::NewFromUtf8(isolate, reinterpret_cast<const char *>(bytes), normal, count);
-  }
-  return made.ToLocal(string) ? MR_OK : MR_EXCEPTION;
-}
-
 void
 Eval(const Run &run, Answer *answer)
 {
   const mr_options *options = run.request->options;
   v8::Local<v8::String> code, name = run.self->anonymous.Get(run.isolate);
-  answer->status = MakeString(run, run.request->in, run.request->in_size, options->encoding, &code);
-  if (answer->status == MR_OK && options->filename) answer->status = MakeString(run, options->filename, std::strlen(options->filename), MR_UTF8, &name);
+  answer->status = mrv8::MakeString(run, run.request->in, run.request->in_size, options->encoding, &code);
+  if (answer->status == MR_OK && options->filename) answer->status = mrv8::MakeString(run, options->filename, std::strlen(options->filename), MR_UTF8, &name);
   if (answer->status != MR_OK) return;
   v8::ScriptOrigin origin = mrv8::Origin(run.isolate, name, options->line_offset, options->column_offset);
   v8::Local<v8::Script> script;
@@ -313,6 +290,14 @@ OperateOnContext(const Run &run, Answer *answer)
     case MRV8_TELL:
       mrv8::TellErrors(run);
       break;
+    case MRV8_MODULE_COMPILE:
+    case MRV8_MODULE_SYNTHETIC:
+    case MRV8_MODULE_LINK:
+    case MRV8_MODULE_EVALUATE:
+    case MRV8_MODULE_HOOKS:
+      answer->written = true;
+      answer->status = mrv8::OperateOnModules(run, &answer->flags);
+      return;
     case MRV8_LOW_MEMORY:
       run.isolate->LowMemoryNotification();
       break;
@@ -346,6 +331,10 @@ OperateOnValue(const Run &run, Answer *answer)
       answer->written = true;
       answer->flags = MR_X_REJECTED;
       answer->status = mrv8::Await(run, target);
+      return;
+    case MRV8_MODULE_NAMESPACE:
+      answer->written = true;
+      answer->status = mrv8::OperateOnModules(run, &answer->flags);
       return;
     case MRV8_PREVIEW:
       answer->written = true;
@@ -418,6 +407,29 @@ Perform(const Run &run)
 }
 
 }  // namespace
+
+mr_status
+mrv8::MakeString(const Run &run, const void *text, size_t size, uint32_t encoding, v8::Local<v8::String> *string)
+{
+  v8::Isolate *isolate = run.isolate;
+  const auto *bytes = static_cast<const uint8_t *>(text);
+  constexpr auto normal = v8::NewStringType::kNormal;
+  if (encoding == MR_UTF16 && size % 2) return MR_BAD_ARGUMENT;
+  size_t length = encoding == MR_UTF16 ? size / 2 : size;
+  if (length > static_cast<size_t>(v8::String::kMaxLength)) return MR_TOO_LARGE;
+  auto count = static_cast<int>(length);
+  v8::MaybeLocal<v8::String> made;
+  if (encoding == MR_UTF16) {
+    std::vector<uint16_t> units(length + 1); /* aligned, which the caller's bytes may not be */
+    std::memcpy(units.data(), bytes, length * 2);
+    made = v8::String::NewFromTwoByte(isolate, units.data(), normal, count);
+  } else if (encoding == MR_LATIN1 || IsAscii(bytes, size)) {
+    made = v8::String::NewFromOneByte(isolate, bytes, normal, count);
+  } else {
+    made = v8::String::NewFromUtf8(isolate, reinterpret_cast<const char *>(bytes), normal, count);
+  }
+  return made.ToLocal(string) ? MR_OK : MR_EXCEPTION;
+}
 
 mr_status
 mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)

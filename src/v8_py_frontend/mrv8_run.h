@@ -89,6 +89,14 @@ mr_status NewBuffer(const Run &run, uint32_t element, const void *content, size_
 /* MRV8_ITERATE, and whether there is none; MRV8_NEXT, and whether it was the end. */
 mr_status Iterate(const Run &run, v8::Local<v8::Object> object, v8::Local<v8::Value> *iterator, bool *none);
 mr_status Next(const Run &run, v8::Local<v8::Object> iterator, v8::Local<v8::Value> *value, bool *done);
+/* Text of the client's, in one of its encodings. */
+mr_status MakeString(const Run &run, const void *text, size_t size, uint32_t encoding, v8::Local<v8::String> *string);
+
+/* MRV8_MODULE_*: as Write(). `flags`: MR_X_*, for what it throws. */
+mr_status OperateOnModules(const Run &run, uint8_t *flags);
+
+/* Somebody has taken notice of the promise's rejection. */
+void ForgetRejection(mrv8_isolate *self, v8::Local<v8::Promise> promise);
 
 /* MRV8_AWAIT and MRV8_PREVIEW. */
 mr_status Await(const Run &run, v8::Local<v8::Value> target);

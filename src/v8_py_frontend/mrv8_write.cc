@@ -81,6 +81,7 @@ KindOf(v8::Local<v8::Value> value)
   if (value->IsMap()) return MR_KIND_MAP;
   if (value->IsSet()) return MR_KIND_SET;
   if (value->IsNativeError()) return MR_KIND_ERROR;
+  if (value->IsModuleNamespaceObject()) return MR_KIND_MODULE;
   return MR_KIND_OBJECT;
 }
 

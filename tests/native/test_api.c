@@ -35,6 +35,15 @@ each_function_asks_for_its_operation(void **state)
                    {mr_delete, MRV8_DELETE},
                    {mr_has, MRV8_HAS},
                    {mr_promise_settle, MRV8_SETTLE}};
+  static const struct {
+    mr_status (*function)(mr_context, const void *, size_t, const mr_options *, mr_result *);
+    mrv8_operation operation;
+  } with_messages[] = {{mr_eval, MRV8_EVAL},
+                       {mr_module_compile, MRV8_MODULE_COMPILE},
+                       {mr_module_synthetic, MRV8_MODULE_SYNTHETIC},
+                       {mr_module_link, MRV8_MODULE_LINK},
+                       {mr_module_evaluate, MRV8_MODULE_EVALUATE},
+                       {mr_module_hooks, MRV8_MODULE_HOOKS}};
   mr_handle handle = eval_handle(context, "handle one");
   mr_result result = {.struct_size = sizeof result};
   for (size_t i = 0; i < COUNT(functions); i++) {
@@ -58,7 +67,7 @@ each_function_asks_for_its_operation(void **state)
   static const struct {
     mr_status (*function)(mr_context, mr_handle, const mr_options *, mr_result *);
     mrv8_operation operation;
-  } of_values[] = {{mr_await, MRV8_AWAIT}, {mr_preview, MRV8_PREVIEW}};
+  } of_values[] = {{mr_await, MRV8_AWAIT}, {mr_preview, MRV8_PREVIEW}, {mr_module_namespace, MRV8_MODULE_NAMESPACE}};
   for (size_t i = 0; i < COUNT(of_values); i++) {
     assert_int_equal(of_values[i].function(context, handle, NULL, &result), MR_OK);
     assert_int_equal(fake_last.operation, of_values[i].operation);
@@ -78,10 +87,12 @@ each_function_asks_for_its_operation(void **state)
   assert_int_equal(fake_last.operation, MRV8_BUFFER);
   assert_int_equal(fake_last.number, MR_ELEMENT_UINT8);
   assert_int_equal(fake_last.in_size, 12345);
-  assert_int_equal(mr_eval(context, "string hello", 12, NULL, &result), MR_OK);
-  assert_int_equal(fake_last.operation, MRV8_EVAL);
-  assert_string_equal(fake_last.target, "");
-  assert_memory_equal(result.data, "s\5\0\0\0hello", 10);
+  for (size_t i = 0; i < COUNT(with_messages); i++) {
+    assert_int_equal(with_messages[i].function(context, "string hello", 12, NULL, &result), MR_OK);
+    assert_int_equal(fake_last.operation, with_messages[i].operation);
+    assert_string_equal(fake_last.target, "");
+    assert_memory_equal(result.data, "s\5\0\0\0hello", 10);
+  }
   mr_result_free(&result);
 }
 

@@ -27,7 +27,11 @@ close_one(void **state)
 typedef mr_status (*with_message)(mr_context, mr_handle, const void *, size_t, const mr_options *, mr_result *);
 typedef mr_status (*without_message)(mr_context, mr_handle, const mr_options *, mr_result *);
 static const with_message with_messages[] = {mr_call, mr_call_method, mr_construct, mr_get, mr_set, mr_delete, mr_has, mr_promise_settle};
-static const without_message without_messages[] = {mr_keys, mr_read, mr_await, mr_preview};
+static const without_message without_messages[] = {mr_keys, mr_read, mr_await, mr_preview, mr_module_namespace};
+
+typedef mr_status (*of_context_with_message)(mr_context, const void *, size_t, const mr_options *, mr_result *);
+static const of_context_with_message of_contexts_with_messages[] = {mr_eval,        mr_module_compile,  mr_module_synthetic,
+                                                                    mr_module_link, mr_module_evaluate, mr_module_hooks};
 
 typedef mr_status (*of_context)(mr_context, const mr_options *, mr_result *);
 static const of_context of_contexts[] = {mr_globals, mr_promise_new, mr_heap_stats, mr_heap_snapshot, mr_low_memory};
@@ -54,8 +58,10 @@ static void
 assert_all(mr_context id, mr_handle target, const void *in, size_t size, const mr_options *options, mr_status expected)
 {
   mr_result result = {.struct_size = sizeof result};
-  answer(&result);
-  assert_fails(mr_eval(id, in, size, options, &result), expected, &result);
+  for (size_t i = 0; i < COUNT(of_contexts_with_messages); i++) {
+    answer(&result);
+    assert_fails(of_contexts_with_messages[i](id, in, size, options, &result), expected, &result);
+  }
   for (size_t i = 0; i < COUNT(with_messages); i++) {
     answer(&result);
     assert_fails(with_messages[i](id, target, in, size, options, &result), expected, &result);

@@ -5,7 +5,7 @@ Any thread: the library itself puts the calls into one context in order.
 
 from __future__ import annotations
 
-from ctypes import byref, c_int32, c_uint64, sizeof, string_at
+from ctypes import addressof, byref, c_int32, c_uint64, sizeof, string_at
 from math import isnan
 from operator import index as as_index
 
@@ -25,7 +25,7 @@ from py_mini_racer._exc import (
     JSValueError,
 )
 from py_mini_racer._types import JSError, JSUndefined
-from py_mini_racer._wire import CONSTANTS, DOUBLE, INT32, decode
+from py_mini_racer._wire import CONSTANTS, DOUBLE, INT32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from ctypes import Array
     from logging import Logger
-    from typing import Any
+    from typing import Any, NoReturn
 
     from py_mini_racer._modules import Modules
     from py_mini_racer._objects import JSObjectImpl
@@ -213,6 +213,9 @@ class Context:
         max_stack: int | None = None,
     ) -> None:
         library = _dll.library()
+        from py_mini_racer import _lane
+
+        self._decode_at = _lane.decode_at
         options = _dll.ContextOptions(
             struct_size=sizeof(_dll.ContextOptions),
             max_memory=_between("max_memory", max_memory, 2**20, 2**32),
@@ -242,6 +245,9 @@ class Context:
         self.event_loop: AbstractEventLoop | None = None  # of coroutines that are called where no loop runs
         self.host = _host.Host(self)
         self.modules: Modules | None = None  # made when they are first needed
+        self._kept: list[_dll.Options] = []  # that the crossing may read
+        self.crossing = _lane.crossing(self, self._id)
+        self.eval_plain: Callable[[str], Any] = self.crossing.eval if self.crossing else self.eval_slowly
         self.on_unhandled: Callable[[Any], object] | None = None
         self.on_uncaught: Callable[[Any], object] | None = None
         _host.add(self._id, self.host)
@@ -284,16 +290,21 @@ class Context:
             elif tag in CONSTANTS:
                 value = CONSTANTS[tag]
             elif result.size <= len(short):
-                value = decode(short[: result.size].tobytes(), self)
+                value = _wire.decode(short[: result.size].tobytes(), self)
             else:
-                value = decode(string_at(result.data, result.size), self)
+                value = self._decode_at(result.data, result.size, self)
             _idle.append(idle)
             return value
         if not result.taken:
             for argument in arguments:
                 self.forget_functions(_wire.numbers_in(argument))
-        error: BaseException = self._error(status, result)
+        message = string_at(result.data, result.size) if result.size else b""
         _idle.append(idle)
+        return self.failed(status, message)
+
+    def failed(self, status: int, message: bytes) -> NoReturn:
+        """Raises what a call has failed with; the message is the error's, or names the place."""
+        error: BaseException = self.failure(status, message)
         fatal = self.host.fatal
         if fatal is not None and status == _dll.TERMINATED:
             self.host.fatal = None
@@ -324,6 +335,10 @@ class Context:
         if status != _dll.OK:
             raise self.failure(status)
 
+    def eval_slowly(self, code: str) -> Any:
+        """Evaluates a script with the context's own options."""
+        return self.eval(code, None)
+
     def value_count(self) -> int:
         """How many handles Python holds."""
         count = c_uint64()
@@ -351,6 +366,10 @@ class Context:
         self.max_memory = number or None
         self.memory_limit_reached = False
         self.options = make_options(max_memory=number) if number else None
+        if self.crossing and self.options:
+            self._kept.append(self.options)  # a call on another thread may be about to read it
+        if self.crossing:
+            self.crossing.options = addressof(self.options) if self.options else 0
 
     def soft_limit(self, number: int) -> None:
         """Sets the heap size in bytes above which V8 collects with more zeal; 0: none."""
@@ -446,9 +465,6 @@ class Context:
 
     # --- errors ---
 
-    def _error(self, status: int, result: _dll.Result) -> Exception:
-        return self.failure(status, string_at(result.data, result.size) if result.size else b"")
-
     def failure(self, status: int, data: bytes = b"") -> Exception:
         """The exception of a call that was none of a success, with what its result holds."""
         if status == _dll.EXCEPTION:
@@ -468,7 +484,7 @@ class Context:
         known = _STOPPED.get(status)
         error = known() if known else JSEvalException(self.library.mr_status_text(status).decode())
         if message and isinstance(error, (JSTimeoutException, JSOOMException)):
-            name, value, used = decode(message, self)
+            name, value, used = _wire.decode(message, self)
             known_as, unit = _LIMITS.get(name, (name, 1))
             error.limit, error.limit_value, error.used = (
                 known_as,

@@ -245,7 +245,7 @@ def _step(value: Any, context: Context) -> object:
                 return plain(value)
         dates = loaded("datetime")
         if dates and isinstance(value, dates.date):
-            return Date(_milliseconds(value, dates))
+            return Date(milliseconds(value, dates))
         if hasattr(kind, "__dataclass_fields__"):
             return {field.name: getattr(value, field.name) for field in sys.modules["dataclasses"].fields(value)}
     try:
@@ -286,15 +286,14 @@ _SUBCLASSES: tuple[tuple[type, Callable[[Any], object]], ...] = (
 )
 
 
-def _milliseconds(value: Any, dates: Any) -> float:
+def milliseconds(value: Any, dates: Any) -> float:
     """The moment of a datetime, cut to milliseconds. A naive one is local time, as in Python; a date is its midnight in UTC, as in JavaScript."""
     if isinstance(value, dates.datetime):
         moment = value if value.tzinfo else value.astimezone()
     else:
         moment = dates.datetime(value.year, value.month, value.day, tzinfo=dates.timezone.utc)
     passed = moment - dates.datetime(1970, 1, 1, tzinfo=dates.timezone.utc)
-    milliseconds: int = passed // dates.timedelta(milliseconds=1)
-    return milliseconds
+    return passed // dates.timedelta(milliseconds=1)  # type: ignore[no-any-return]
 
 
 def _memory(value: Any, view: memoryview, context: Context) -> object:

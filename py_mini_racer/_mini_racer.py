@@ -201,7 +201,7 @@ class MiniRacer:
             and not column_offset
             and not copy
         ):
-            return context.eval(code, None)
+            return context.eval_plain(code)
         options = make_options(
             timeout_sec=timeout_sec,
             cpu_time_sec=cpu_time_sec,

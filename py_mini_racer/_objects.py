@@ -12,6 +12,7 @@ from py_mini_racer._context import make_options
 from py_mini_racer._convert import copy_flags
 from py_mini_racer._dll import DO_CALL
 from py_mini_racer._exc import JSArrayIndexError, JSKeyError
+from py_mini_racer._lane import Function, Handle, Mapped, offers
 from py_mini_racer._types import (
     CancelableJSFunction,
     JSArray,
@@ -27,7 +28,7 @@ from py_mini_racer._types import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterator
-    from typing import Any
+    from typing import Any, NoReturn
 
     from py_mini_racer._context import Context
     from py_mini_racer._dll import Options
@@ -70,13 +71,14 @@ def _limited(
     )
 
 
-class JSObjectImpl(JSObject):
+class JSObjectImpl(Handle, JSObject):
     """A handle with its context. `wrap` makes them, and gives their references back."""
 
     _wire_kind: int
 
     def __init__(self, context: Context, handle: int) -> None:
         self._context = context
+        self._crossing = context.crossing
         self._wire_handle = handle
 
     def __hash__(self) -> int:
@@ -129,30 +131,35 @@ class JSObjectImpl(JSObject):
         return self._context.on("mr_call_method", self._wire_handle, message, options)
 
 
-class JSMappedObjectImpl(JSObjectImpl, JSMappedObject):
-    """Properties as items."""
+class JSMappedObjectImpl(Mapped, JSObjectImpl, JSMappedObject):
+    """Properties as items. In the fast lane the library does what is frequent, and comes here with the rest."""
 
     __hash__ = JSObjectImpl.__hash__
 
-    def __getitem__(self, key: Any) -> Any:
+    def _get_slowly(self, key: Any) -> Any:
         context = self._context
         message, _ = _wire.encode(_wire.property_key(key), context)
         value = context.run(context.get, self._wire_handle, message, len(message), context.options)
         if value is _wire.HOLE_VALUE:
-            msg = "No such key found in object"
-            raise JSKeyError(msg)
+            self._missing(key)
         return value
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def _set_slowly(self, key: Any, value: Any) -> None:
         message = _wire.encode_array((_wire.property_key(key), value), self._context, 1)
         self._context.on("mr_set", self._wire_handle, message)
 
-    def __delitem__(self, key: Any) -> None:
+    def _delete_slowly(self, key: Any) -> None:
         message = _wire.encode(_wire.property_key(key), self._context)
         if not self._context.on("mr_has", self._wire_handle, message):
-            msg = "No such key found in object"
-            raise JSKeyError(msg)
+            self._missing(key)
         self._context.on("mr_delete", self._wire_handle, message)
+
+    def _missing(self, key: Any) -> NoReturn:  # noqa: ARG002 (mini-racer's text does not name it)
+        msg = "No such key found in object"
+        raise JSKeyError(msg)
+
+    if offers is None:
+        __getitem__, __setitem__, __delitem__ = _get_slowly, _set_slowly, _delete_slowly
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._keys())
@@ -223,10 +230,10 @@ class JSArrayImpl(JSObjectImpl, JSArray):
 _LENGTH = (b"s\6\0\0\0length", None)
 
 
-class JSFunctionImpl(JSMappedObjectImpl, JSFunction):
-    """A function: call it."""
+class JSFunctionImpl(Function, JSMappedObjectImpl, JSFunction):
+    """A function: call it. In the fast lane the library makes the call when there are no keywords."""
 
-    def __call__(
+    def _call_slowly(
         self,
         *args: Any,
         this: JSObject | JSUndefinedType = JSUndefined,
@@ -249,6 +256,9 @@ class JSFunctionImpl(JSMappedObjectImpl, JSFunction):
         if buffers:
             return context.on("mr_call", self._wire_handle, (message, buffers), options)
         return context.run(context.call, self._wire_handle, message, len(message), options or context.options)
+
+    if offers is None:
+        __call__ = _call_slowly
 
     async def call_async(
         self,

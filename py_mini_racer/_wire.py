@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from math import copysign
 from struct import Struct, error, pack
+from sys import modules
 
 from py_mini_racer import _convert
 from py_mini_racer._exc import JSConversionException
@@ -155,6 +156,17 @@ def encode_rejection(reason: Message) -> Message:
     """The message of [false, reason], for mr_promise_settle."""
     data, buffers = reason
     return _Holding.made(_HEAD.pack(ARRAY, 2) + b"f" + data, getattr(data, "held", ()), numbers_in(data)), buffers
+
+
+def encode_rare(value: object, context: Context) -> bytes | None:
+    """The message of a scalar whose conversion runs no code of users, for the fast lane; None for anything else."""
+    loaded = modules.get("datetime")
+    if loaded is None or type(value) not in (loaded.datetime, loaded.date) or type(value) in context.converters.to_js:
+        return None
+    zone = getattr(value, "tzinfo", None)
+    if zone is not None and type(zone) is not loaded.timezone:
+        return None
+    return _DOUBLE.pack(DATE, _convert.milliseconds(value, loaded))
 
 
 def encode_host_error(number: int, name: str, text: str) -> Message:

@@ -1,4 +1,4 @@
-"""The codec of the wire format: against a small reader and writer of its own here, by properties, by records, and against bytes that are no messages. No V8."""
+"""The codec of the wire format: against a small reader and writer of its own here, by properties, by records, and against bytes that are no messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from py_mini_racer import JSConversionException, JSDate, JSError, JSUndefined, _context, _wire
+from py_mini_racer import JSConversionException, JSDate, JSError, JSUndefined, _context, _lane, _wire
 from py_mini_racer._convert import Converters
 
 
@@ -43,6 +43,20 @@ class Context(_context.Context):
 
     def function_id(self, function):
         return id(function) % 2**64, function.__name__
+
+
+@pytest.fixture(scope="module", autouse=True, params=["ctypes", "fast"])
+def codec(request):
+    """All of this for both codecs: the one in Python, and the one in C where there is one."""
+    if request.param == "fast" and _lane.offers is None:
+        pytest.skip("this Python has no fast lane")
+    names = ("encode", "encode_array", "decode")
+    before = {name: getattr(_wire, name) for name in names}
+    for name in names:
+        setattr(_wire, name, (_lane.plain if request.param == "ctypes" else _lane.offers or {})[name])
+    yield request.param
+    for name in names:
+        setattr(_wire, name, before[name])
 
 
 @pytest.fixture
@@ -231,6 +245,18 @@ def test_what_is_encoded_is_decoded_again(value):
 @settings(max_examples=300, deadline=None)
 def test_the_encoder_writes_what_the_table_says(value):
     same(value, read(value, Context()))
+
+
+@given(values)
+@settings(deadline=None)
+def test_both_codecs_are_one(value):
+    if _lane.offers is None:
+        return
+    context = Context()
+    in_c, in_python = _lane.offers, _lane.plain
+    message = in_python["encode"](value, context)[0]
+    same(in_python["decode"](message, context), in_c["decode"](message, context))
+    same(in_python["decode"](in_c["encode"](value, context)[0], context), value)
 
 
 @given(st.lists(values, max_size=4))

@@ -1,0 +1,466 @@
+/* mr_python_lane.c: the fast lane. Functions and types for the package py_mini_racer, made through CPython's stable ABI, in place of its ctypes ones.
+ *
+ * A client of mini_racer.h and mr_wire.h like any other binding: nothing in the library knows of it. Owns `py` and `lane`, which are filled in once. Everything
+ * runs on a thread with the GIL, and lets go of it for each call into JavaScript. */
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mini_racer.h"
+#include "mr_python_lane.h"
+#include "mr_python_wire.h"
+#include "mr_wire.h"
+
+mr__python py;
+mr__lane lane;
+
+/* --- a Context's crossing: its id, and the way in --- */
+
+typedef struct crossing {
+  mr__object head;
+  uint64_t id;
+  uint64_t options;    /* address of the mr_options of calls that have none of their own; 0: none */
+  mr__object *context; /* a weak reference to the Context, which owns this */
+} crossing;
+
+static mr__object *crossing_type;
+
+static void
+free_object(mr__object *self)
+{
+  mr__object *type = self->type;
+  void (*release)(void *) = (void (*)(void *))py.PyType_GetSlot(type, MR__FREE);
+  release(self);
+  py.Py_DecRef(type);
+}
+
+static void
+crossing_dealloc(mr__object *self)
+{
+  mr__object *context = ((crossing *)self)->context;
+  if (context) py.Py_DecRef(context);
+  free_object(self);
+}
+
+static const mr_options *
+options_at(uint64_t address)
+{
+  return (const mr_options *)(uintptr_t)address;
+}
+
+static void
+start(mr_result *result)
+{
+  memset(result, 0, offsetof(mr_result, inline_data));
+  result->struct_size = sizeof *result;
+}
+
+/* The value of a result, or the exception of a status. Frees the result. */
+static mr__object *
+finish(mr_status status, mr_result *result, mr__object *context)
+{
+  mr__object *value = NULL;
+  if (status == MR_OK) {
+    value = mr__python_decode(result->data, result->size, context);
+  } else {
+    mr__object *number = py.PyLong_FromLong(status), *message = py.PyBytes_FromStringAndSize((const char *)result->data, (mr__size)result->size);
+    if (number && message) value = py.PyObject_CallMethodObjArgs(context, lane.failed, number, message, NULL);
+    if (number) py.Py_DecRef(number);
+    if (message) py.Py_DecRef(message);
+  }
+  if (result->data != result->inline_data) mr_result_free(result);
+  return value;
+}
+
+/* The Context of a crossing, with a reference; NULL: with an exception. */
+static mr__object *
+context_of(const crossing *self)
+{
+  mr__object *context = py.PyObject_CallFunctionObjArgs(self->context, NULL);
+  if (context != py.None) return context;
+  py.Py_DecRef(context);
+  py.PyErr_SetString(py.RuntimeError, "the context is gone");
+  return NULL;
+}
+
+/* finish() for who has no reference to the Context: most answers need none. */
+static mr__object *
+finish_crossing(mr_status status, mr_result *result, const crossing *self)
+{
+  uint8_t tag = status == MR_OK && result->data == result->inline_data ? *result->data : 0;
+  if (tag == MR_TAG_INT32 || tag == MR_TAG_LATIN1 || tag == MR_TAG_DOUBLE || tag == MR_TAG_TRUE || tag == MR_TAG_FALSE || tag == MR_TAG_NULL ||
+      tag == MR_TAG_UNDEFINED)
+    return finish(status, result, NULL);
+  mr__object *context = context_of(self);
+  if (!context) {
+    mr_result_free(result);
+    return NULL;
+  }
+  mr__object *value = finish(status, result, context);
+  py.Py_DecRef(context);
+  return value;
+}
+
+#define LONG_CODE 65536 /* characters from which on a str is not made to keep its UTF-8 */
+
+/* eval(code): evaluates with the Context's options. */
+static mr__object *
+crossing_eval(mr__object *object, mr__object *const *arguments, mr__size count)
+{
+  const crossing *self = (const crossing *)object;
+  if (count != 1) return py.PyErr_SetString(py.TypeError, "eval() takes the code"), NULL;
+  mr__size size = 0;
+  const char *code = NULL;
+  if (arguments[0]->type == py.Unicode && py.PyUnicode_GetLength(arguments[0]) <= LONG_CODE) {
+    code = py.PyUnicode_AsUTF8AndSize(arguments[0], &size);
+    if (!code) py.PyErr_Clear(); /* lone surrogates */
+  }
+  if (!code) {
+    mr__object *context = context_of(self);
+    if (!context) return NULL;
+    mr__object *value = py.PyObject_CallMethodObjArgs(context, lane.eval_slowly, arguments[0], NULL);
+    py.Py_DecRef(context);
+    return value;
+  }
+  mr_result result;
+  start(&result);
+  void *thread = py.PyEval_SaveThread();
+  mr_status status = mr_eval(self->id, code, (size_t)size, options_at(self->options), &result);
+  py.PyEval_RestoreThread(thread);
+  return finish_crossing(status, &result, self);
+}
+
+/* --- objects with handles --- */
+
+static int
+handle_traverse(mr__object *self, mr__visit visit, void *data)
+{
+  const mr__handle_object *handle = (const mr__handle_object *)self;
+  int stop = visit(self->type, data);
+  if (!stop && handle->context) stop = visit(handle->context, data);
+  if (!stop && handle->crossing) stop = visit(handle->crossing, data);
+  return stop;
+}
+
+static int
+handle_clear(mr__object *self)
+{
+  mr__handle_object *handle = (mr__handle_object *)self;
+  mr__object *context = handle->context, *through = handle->crossing;
+  handle->context = handle->crossing = NULL;
+  if (context) py.Py_DecRef(context);
+  if (through) py.Py_DecRef(through);
+  return 0;
+}
+
+static void
+handle_dealloc(mr__object *self)
+{
+  py.PyObject_GC_UnTrack(self);
+  handle_clear(self);
+  free_object(self);
+}
+
+/* Where a call on the object goes; NULL: it has not been set up, and the slow way says so. */
+static const crossing *
+crossing_of(const mr__handle_object *self)
+{
+  return self->crossing && self->crossing->type == crossing_type && self->context ? (const crossing *)self->crossing : NULL;
+}
+
+typedef mr_status (*operation)(mr_context, mr_handle, const void *, size_t, const mr_options *, mr_result *);
+
+/* Sends the message and returns the answer. */
+static mr__object *
+send(const mr__handle_object *self, const crossing *through, operation run, mr__writer *writer)
+{
+  mr__object *context = self->context;
+  py.Py_IncRef(context); /* JavaScript may call back, and Python then change the object */
+  mr_result result;
+  start(&result);
+  void *thread = py.PyEval_SaveThread();
+  mr_status status = run(through->id, self->handle, writer->data, writer->size, options_at(through->options), &result);
+  py.PyEval_RestoreThread(thread);
+  mr__writer_free(writer);
+  mr__object *value = finish(status, &result, context);
+  py.Py_DecRef(context);
+  return value;
+}
+
+/* f(...): without keywords, with the Context's options. */
+static mr__object *
+function_call(mr__object *object, mr__object *arguments, mr__object *keywords)
+{
+  const mr__handle_object *self = (const mr__handle_object *)object;
+  const crossing *through = crossing_of(self);
+  mr__size count = py.PyTuple_Size(arguments);
+  mr__writer writer;
+  mr__writer_init(&writer);
+  int outcome = 0;
+  if (through && !(keywords && py.PyDict_Size(keywords)) && (uint64_t)count < UINT32_MAX) {
+    outcome = mr__writer_array(&writer, (uint32_t)count + 1) && mr__writer_undefined(&writer) ? 1 : 0;
+    for (mr__size i = 0; i < count && outcome == 1; i++) outcome = mr__python_encode(&writer, py.PyTuple_GetItem(arguments, i), self->context);
+  }
+  if (outcome == 1) return send(self, through, mr_call, &writer);
+  mr__writer_free(&writer);
+  if (outcome < 0) return NULL;
+  mr__object *method = py.PyObject_GetAttr(object, lane.call_slowly);
+  mr__object *value = method ? py.PyObject_Call(method, arguments, keywords) : NULL;
+  if (method) py.Py_DecRef(method);
+  return value;
+}
+
+/* The message of a property's key: a str or a small int as it is. What else is a key, _wire.py knows. */
+static int
+encode_property(mr__writer *writer, mr__object *key, mr__object *context)
+{
+  return key->type == py.Unicode || key->type == py.Long ? mr__python_encode(writer, key, context) : 0;
+}
+
+/* object[key] */
+static mr__object *
+mapped_get(mr__object *object, mr__object *key)
+{
+  const mr__handle_object *self = (const mr__handle_object *)object;
+  const crossing *through = crossing_of(self);
+  mr__writer writer;
+  mr__writer_init(&writer);
+  int outcome = through ? encode_property(&writer, key, self->context) : 0;
+  mr__object *value = NULL;
+  if (outcome == 1) {
+    value = send(self, through, mr_get, &writer);
+    if (value != lane.hole) return value;
+    py.Py_DecRef(value); /* no such property: the slow way says so */
+  } else {
+    mr__writer_free(&writer);
+  }
+  return outcome < 0 ? NULL : py.PyObject_CallMethodObjArgs(object, outcome ? lane.missing : lane.get_slowly, key, NULL);
+}
+
+static int
+call_for_nothing(mr__object *answer)
+{
+  if (!answer) return -1;
+  py.Py_DecRef(answer);
+  return 0;
+}
+
+/* object[key] = value; del object[key] */
+static int
+mapped_set(mr__object *object, mr__object *key, mr__object *value)
+{
+  if (!value) return call_for_nothing(py.PyObject_CallMethodObjArgs(object, lane.delete_slowly, key, NULL));
+  const mr__handle_object *self = (const mr__handle_object *)object;
+  const crossing *through = crossing_of(self);
+  mr__writer writer;
+  mr__writer_init(&writer);
+  int outcome = through && mr__writer_array(&writer, 2) ? encode_property(&writer, key, self->context) : 0;
+  if (outcome == 1) outcome = mr__python_encode(&writer, value, self->context);
+  if (outcome == 1) return call_for_nothing(send(self, through, mr_set, &writer));
+  mr__writer_free(&writer);
+  return outcome < 0 ? -1 : call_for_nothing(py.PyObject_CallMethodObjArgs(object, lane.set_slowly, key, value, NULL));
+}
+
+/* --- the codec, for the package --- */
+
+/* decode(bytes, context) */
+static mr__object *
+decode(mr__object *self, mr__object *const *arguments, mr__size count)
+{
+  (void)self;
+  char *data;
+  mr__size size;
+  if (count != 2) return py.PyErr_SetString(py.TypeError, "decode() takes a message and its context"), NULL;
+  return py.PyBytes_AsStringAndSize(arguments[0], &data, &size) < 0 ? NULL : mr__python_decode((const uint8_t *)data, (size_t)size, arguments[1]);
+}
+
+/* decode_at(address, size, context): the same for a message that is in the library's memory. */
+static mr__object *
+decode_at(mr__object *self, mr__object *const *arguments, mr__size count)
+{
+  (void)self;
+  if (count != 3) return py.PyErr_SetString(py.TypeError, "decode_at() takes an address, a size and a context"), NULL;
+  unsigned long long address = py.PyLong_AsUnsignedLongLong(arguments[0]), size = py.PyLong_AsUnsignedLongLong(arguments[1]);
+  return py.PyErr_Occurred() ? NULL : mr__python_decode((const uint8_t *)(uintptr_t)address, (size_t)size, arguments[2]);
+}
+
+/* The pair (message, None) that _wire.py's functions answer; what they answer themselves when C could not do it. */
+static mr__object *
+message_of(mr__writer *writer, int outcome, mr__object *slow, mr__object *const *arguments, mr__size count)
+{
+  mr__object *answer = NULL;
+  if (outcome == 1 && writer->held_count) outcome = 0; /* a message that keeps handles alive is a type of _wire.py's */
+  mr__object *pair = py.PyTuple_New(outcome == 1 ? 2 : count);
+  if (pair && outcome == 1) {
+    mr__object *bytes = py.PyBytes_FromStringAndSize((const char *)writer->data, (mr__size)writer->size);
+    py.Py_IncRef(py.None);
+    if (py.PyTuple_SetItem(pair, 1, py.None) == 0 && bytes && py.PyTuple_SetItem(pair, 0, bytes) == 0) answer = pair;
+  } else if (pair && outcome == 0) {
+    for (mr__size i = 0; i < count; i++) {
+      py.Py_IncRef(arguments[i]);
+      py.PyTuple_SetItem(pair, i, arguments[i]);
+    }
+    answer = py.PyObject_Call(slow, pair, NULL);
+  }
+  if (pair && answer != pair) py.Py_DecRef(pair);
+  mr__writer_free(writer);
+  return answer;
+}
+
+/* encode(value, context) */
+static mr__object *
+encode(mr__object *self, mr__object *const *arguments, mr__size count)
+{
+  (void)self;
+  mr__writer writer;
+  mr__writer_init(&writer);
+  int outcome = count == 2 ? mr__python_encode(&writer, arguments[0], arguments[1]) : 0;
+  return message_of(&writer, outcome, lane.encode, arguments, count);
+}
+
+/* encode_array(values, context, skip=0) */
+static mr__object *
+encode_array(mr__object *self, mr__object *const *arguments, mr__size count)
+{
+  (void)self;
+  mr__writer writer;
+  mr__writer_init(&writer);
+  int outcome = 0;
+  if (count >= 2 && arguments[0]->type == py.Tuple && (uint64_t)py.PyTuple_Size(arguments[0]) <= UINT32_MAX) {
+    mr__size length = py.PyTuple_Size(arguments[0]);
+    outcome = mr__writer_array(&writer, (uint32_t)length);
+    for (mr__size i = 0; i < length && outcome == 1; i++) outcome = mr__python_encode(&writer, py.PyTuple_GetItem(arguments[0], i), arguments[1]);
+  }
+  return message_of(&writer, outcome, lane.encode_array, arguments, count);
+}
+
+/* --- opening --- */
+
+static bool
+find_python(void)
+{
+  void *process = dlopen(NULL, RTLD_NOW);
+  if (!process) return false;
+#define FIND(result, name, parameters) \
+  if (!(*(void **)&py.name = dlsym(process, #name))) return false;
+  MR__PYTHON_FUNCTIONS(FIND)
+#undef FIND
+#define FIND(member, symbol) \
+  if (!(py.member = dlsym(process, #symbol))) return false;
+  MR__PYTHON_OBJECTS(FIND)
+#undef FIND
+#define FIND(member, symbol)                                     \
+  {                                                              \
+    mr__object **found = (mr__object **)dlsym(process, #symbol); \
+    if (!found || !(py.member = *found)) return false;           \
+  }
+  MR__PYTHON_POINTERS(FIND)
+#undef FIND
+  return true;
+}
+
+static mr__method crossing_methods[] = {{"eval", (void *)crossing_eval, MR__METHOD_FAST, NULL}, {NULL, NULL, 0, NULL}};
+
+static mr__member crossing_members[] = {{"id", MR__MEMBER_UINT64, offsetof(crossing, id), 0, NULL},
+                                        {"options", MR__MEMBER_UINT64, offsetof(crossing, options), 0, NULL},
+                                        {"context", MR__MEMBER_OBJECT, offsetof(crossing, context), 0, NULL},
+                                        {NULL, 0, 0, 0, NULL}};
+
+static mr__slot crossing_slots[] = {{MR__DEALLOC, (void *)crossing_dealloc}, {MR__METHODS, crossing_methods}, {MR__MEMBERS, crossing_members}, {0, NULL}};
+
+static mr__member handle_members[] = {{"_context", MR__MEMBER_OBJECT, offsetof(mr__handle_object, context), 0, NULL},
+                                      {"_crossing", MR__MEMBER_OBJECT, offsetof(mr__handle_object, crossing), 0, NULL},
+                                      {"_wire_handle", MR__MEMBER_UINT64, offsetof(mr__handle_object, handle), 0, NULL},
+                                      {NULL, 0, 0, 0, NULL}};
+
+static mr__slot handle_slots[] = {{MR__DEALLOC, (void *)handle_dealloc},
+                                  {MR__TRAVERSE, (void *)handle_traverse},
+                                  {MR__CLEAR, (void *)handle_clear},
+                                  {MR__MEMBERS, handle_members},
+                                  {0, NULL}};
+
+static mr__slot mapped_slots[] = {{MR__DEALLOC, (void *)handle_dealloc}, {MR__TRAVERSE, (void *)handle_traverse}, {MR__CLEAR, (void *)handle_clear},
+                                  {MR__GET_ITEM, (void *)mapped_get},    {MR__SET_ITEM, (void *)mapped_set},      {0, NULL}};
+
+static mr__slot function_slots[] = {{MR__DEALLOC, (void *)handle_dealloc},
+                                    {MR__TRAVERSE, (void *)handle_traverse},
+                                    {MR__CLEAR, (void *)handle_clear},
+                                    {MR__CALL, (void *)function_call},
+                                    {0, NULL}};
+
+#define OBJECT_FLAGS (MR__TYPE_DEFAULT | MR__TYPE_BASE | MR__TYPE_GC)
+
+static mr__spec crossing_spec = {"py_mini_racer.Crossing", sizeof(crossing), 0, MR__TYPE_DEFAULT, crossing_slots};
+static mr__spec handle_spec = {"py_mini_racer.Handle", sizeof(mr__handle_object), 0, OBJECT_FLAGS, handle_slots};
+static mr__spec mapped_spec = {"py_mini_racer.Mapped", sizeof(mr__handle_object), 0, OBJECT_FLAGS, mapped_slots};
+static mr__spec function_spec = {"py_mini_racer.Function", sizeof(mr__handle_object), 0, OBJECT_FLAGS, function_slots};
+
+static mr__method functions[] = {{"encode", (void *)encode, MR__METHOD_FAST, NULL},
+                                 {"encode_array", (void *)encode_array, MR__METHOD_FAST, NULL},
+                                 {"decode", (void *)decode, MR__METHOD_FAST, NULL},
+                                 {"decode_at", (void *)decode_at, MR__METHOD_FAST, NULL}};
+
+/* A new type; with a base when there is one. */
+static mr__object *
+new_type(mr__spec *spec, mr__object *base)
+{
+  if (!base) return py.PyType_FromSpec(spec);
+  mr__object *bases = py.PyTuple_New(1), *type = NULL;
+  py.Py_IncRef(base);
+  if (bases && py.PyTuple_SetItem(bases, 0, base) == 0) type = py.PyType_FromSpecWithBases(spec, bases);
+  if (bases) py.Py_DecRef(bases);
+  return type;
+}
+
+static bool
+give(mr__object *to, const char *name, mr__object *object)
+{
+  mr__object *key = py.PyUnicode_InternFromString(name);
+  bool ok = key && object && py.PyDict_SetItem(to, key, object) == 0;
+  if (key) py.Py_DecRef(key);
+  return ok;
+}
+
+static const struct {
+  const char *name;
+  size_t place;
+  bool is_name; /* interned, not taken from the package */
+} wanted[] = {{"JSUndefined", offsetof(mr__lane, undefined), false},
+              {"HOLE_VALUE", offsetof(mr__lane, hole), false},
+              {"encode", offsetof(mr__lane, encode), false},
+              {"encode_array", offsetof(mr__lane, encode_array), false},
+              {"decode", offsetof(mr__lane, decode), false},
+              {"encode_rare", offsetof(mr__lane, scalar), false},
+              {"date_from", offsetof(mr__lane, date), false},
+              {"wrap", offsetof(mr__lane, wrap), true},
+              {"view", offsetof(mr__lane, view), true},
+              {"failed", offsetof(mr__lane, failed), true},
+              {"eval_slowly", offsetof(mr__lane, eval_slowly), true},
+              {"_call_slowly", offsetof(mr__lane, call_slowly), true},
+              {"_get_slowly", offsetof(mr__lane, get_slowly), true},
+              {"_set_slowly", offsetof(mr__lane, set_slowly), true},
+              {"_delete_slowly", offsetof(mr__lane, delete_slowly), true},
+              {"_missing", offsetof(mr__lane, missing), true}};
+
+int
+mr_python_open(mr__object *package)
+{
+  if (!find_python()) return 0;
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    mr__object *name = py.PyUnicode_InternFromString(wanted[i].name);
+    if (!name) return -1;
+    mr__object *object = wanted[i].is_name ? name : py.PyDict_GetItemWithError(package, name);
+    if (!object) return -1;
+    py.Py_IncRef(object);
+    *(mr__object **)((char *)&lane + wanted[i].place) = object;
+  }
+  crossing_type = new_type(&crossing_spec, NULL);
+  lane.handle_type = new_type(&handle_spec, NULL);
+  mr__object *mapped = lane.handle_type ? new_type(&mapped_spec, lane.handle_type) : NULL;
+  mr__object *function = mapped ? new_type(&function_spec, mapped) : NULL;
+  bool ok = crossing_type && function && give(package, "Crossing", crossing_type) && give(package, "Handle", lane.handle_type) &&
+            give(package, "Mapped", mapped) && give(package, "Function", function);
+  for (size_t i = 0; ok && i < sizeof functions / sizeof *functions; i++)
+    ok = give(package, functions[i].name, py.PyCFunction_NewEx(&functions[i], NULL, NULL));
+  return ok ? 1 : -1;
+}

@@ -1,0 +1,12 @@
+/* mr_python_lane.h: the door of the fast lane, for the package py_mini_racer alone. No part of the C ABI. */
+#ifndef MR_PYTHON_LANE_H_
+#define MR_PYTHON_LANE_H_
+
+#include "mini_racer.h"
+#include "mr_python_abi.h"
+
+/* Opens the lane for a package that keeps its things in the dict `package`, and puts into it what the lane has: encode, encode_array, decode, decode_at, and the types
+ * Crossing, Handle, Mapped, Function. 1; 0: this is no Python that the lane can be for; -1: with a Python exception. Once. Threads: one with the GIL. */
+MR_API int mr_python_open(mr__object *package);
+
+#endif /* MR_PYTHON_LANE_H_ */

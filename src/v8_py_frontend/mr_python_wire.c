@@ -1,0 +1,744 @@
+/* mr_python_wire.c: from messages to Python's objects and back, in C. Owns nothing between calls but a count of builds; on the thread that has the GIL.
+ *
+ * Only what is frequent is done here. A message with anything else in it goes to _wire.py as a whole, which is the definition of what comes out; a test holds the
+ * two against each other. So a message is looked through first: handles that were counted once must not be counted again. */
+#include "mr_python_wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mr_wire.h"
+
+/* --- reading --- */
+
+/* A message from which on the collector is paused: it would look at a half-built value again and again. */
+#define LARGE 4096
+
+static int builds; /* that have paused it */
+static int paused;
+
+static void
+pause_collector(void)
+{
+  if (builds++ == 0) paused = py.PyGC_Disable();
+}
+
+static void
+resume_collector(void)
+{
+  if (--builds == 0 && paused) py.PyGC_Enable();
+}
+
+static uint32_t
+u32_at(const uint8_t *at)
+{
+  uint32_t number;
+  memcpy(&number, at, sizeof number);
+  return number;
+}
+
+static double
+f64_at(const uint8_t *at)
+{
+  double number;
+  memcpy(&number, at, sizeof number);
+  return number;
+}
+
+static uint64_t
+u64_at(const uint8_t *at)
+{
+  uint64_t number;
+  memcpy(&number, at, sizeof number);
+  return number;
+}
+
+/* Bytes of what begins at `at`, the values inside of a container not counted; 0: it is for _wire.py, or malformed. */
+static size_t
+token_size(const uint8_t *at, size_t left)
+{
+  uint64_t count = left >= 5 ? u32_at(at + 1) : 0, size;
+  switch (*at) {
+  case MR_TAG_UNDEFINED:
+  case MR_TAG_NULL:
+  case MR_TAG_TRUE:
+  case MR_TAG_FALSE:
+  case MR_TAG_HOLE:
+    return 1;
+  case MR_TAG_INT32:
+  case MR_TAG_ARRAY:
+  case MR_TAG_OBJECT:
+  case MR_TAG_REFERENCE:
+  case MR_TAG_KEY:
+    size = 5;
+    break;
+  case MR_TAG_DOUBLE:
+  case MR_TAG_DATE:
+    size = 9;
+    break;
+  case MR_TAG_LATIN1:
+    size = 5 + count;
+    break;
+  case MR_TAG_UTF16:
+    size = 5 + 2 * count;
+    break;
+  case MR_TAG_INT32S:
+    size = 5 + 4 * count;
+    break;
+  case MR_TAG_DOUBLES:
+    size = 5 + 8 * count;
+    break;
+  case MR_TAG_HANDLE:
+    size = 10;
+    break;
+  case MR_TAG_BUFFER:
+    size = 35;
+    break;
+  default:
+    return 0;
+  }
+  return left >= 5 && size <= left ? size : 0;
+}
+
+static bool
+is_frequent(const uint8_t *at, size_t left)
+{
+  while (left) {
+    size_t size = token_size(at, left);
+    if (!size) return false;
+    at += size;
+    left -= size;
+  }
+  return true;
+}
+
+static mr__object *
+text_at(const uint8_t *at)
+{
+  uint32_t count = u32_at(at + 1);
+  int order = -1;
+  if (*at == MR_TAG_LATIN1) return py.PyUnicode_DecodeLatin1((const char *)at + 5, count, NULL);
+  return py.PyUnicode_DecodeUTF16((const char *)at + 5, 2 * (mr__size)count, "surrogatepass", &order);
+}
+
+/* A number among floats: an int where JavaScript has a 32-bit integer. */
+static mr__object *
+number(double value)
+{
+  if (value >= INT32_MIN && value <= INT32_MAX) {
+    int32_t whole = (int32_t)value;
+    if (whole == value && (whole || !__builtin_signbit(value))) return py.PyLong_FromLong(whole);
+  }
+  return py.PyFloat_FromDouble(value);
+}
+
+static mr__object *
+numbers_at(const uint8_t *at)
+{
+  uint32_t count = u32_at(at + 1);
+  mr__object *list = py.PyList_New(count);
+  for (uint32_t i = 0; list && i < count; i++) {
+    mr__object *element = *at == MR_TAG_DOUBLES ? number(f64_at(at + 5 + 8 * (size_t)i)) : py.PyLong_FromLong((int32_t)u32_at(at + 5 + 4 * (size_t)i));
+    if (!element) {
+      py.Py_DecRef(list);
+      return NULL;
+    }
+    py.PyList_SetItem(list, i, element);
+  }
+  return list;
+}
+
+/* A call of one of the context's methods with numbers: wrap(kind, handle), view(element, flags, store, address, bytes, handle). */
+static mr__object *
+ask(mr__object *context, mr__object *name, const uint64_t *numbers, int count)
+{
+  mr__object *method = py.PyObject_GetAttr(context, name), *arguments = py.PyTuple_New(count), *answer = NULL;
+  bool ok = method && arguments;
+  for (int i = 0; ok && i < count; i++) {
+    mr__object *value = py.PyLong_FromUnsignedLongLong(numbers[i]);
+    ok = value && py.PyTuple_SetItem(arguments, i, value) == 0;
+  }
+  if (ok) answer = py.PyObject_Call(method, arguments, NULL);
+  if (method) py.Py_DecRef(method);
+  if (arguments) py.Py_DecRef(arguments);
+  return answer;
+}
+
+static mr__object *
+new_reference(mr__object *object)
+{
+  py.Py_IncRef(object);
+  return object;
+}
+
+/* What is no container. `inside`: of one. */
+static mr__object *
+scalar_at(const uint8_t *at, mr__object *context, bool inside)
+{
+  switch (*at) {
+  case MR_TAG_INT32:
+    return py.PyLong_FromLong((int32_t)u32_at(at + 1));
+  case MR_TAG_DOUBLE:
+    return py.PyFloat_FromDouble(f64_at(at + 1));
+  case MR_TAG_LATIN1:
+  case MR_TAG_UTF16:
+    return text_at(at);
+  case MR_TAG_UNDEFINED:
+    return new_reference(lane.undefined);
+  case MR_TAG_NULL:
+    return new_reference(py.None);
+  case MR_TAG_TRUE:
+    return new_reference(py.True);
+  case MR_TAG_FALSE:
+    return new_reference(py.False);
+  case MR_TAG_HOLE:
+    return new_reference(inside ? lane.undefined : lane.hole);
+  case MR_TAG_HANDLE:
+    return ask(context, lane.wrap, (uint64_t[]){at[1], u64_at(at + 2)}, 2);
+  case MR_TAG_BUFFER: {
+    const uint64_t numbers[] = {at[1], at[2], u64_at(at + 3), u64_at(at + 11), u64_at(at + 19), u64_at(at + 27)};
+    return ask(context, lane.view, numbers, 6);
+  }
+  default: { /* MR_TAG_DATE */
+    mr__object *milliseconds = py.PyFloat_FromDouble(f64_at(at + 1));
+    mr__object *date = milliseconds ? py.PyObject_CallFunctionObjArgs(lane.date, milliseconds, NULL) : NULL;
+    if (milliseconds) py.Py_DecRef(milliseconds);
+    return date;
+  }
+  }
+}
+
+/* Growing arrays of pointers. */
+typedef struct pointers {
+  mr__object **items;
+  uint32_t count, capacity;
+} pointers;
+
+static bool
+push(pointers *to, mr__object *item)
+{
+  if (to->count == to->capacity) {
+    uint32_t capacity = to->capacity ? to->capacity * 2 : 32;
+    mr__object **grown = realloc(to->items, capacity * sizeof *grown);
+    if (!grown) return false;
+    to->items = grown;
+    to->capacity = capacity;
+  }
+  to->items[to->count++] = item;
+  return true;
+}
+
+/* One container that is being filled. Lists are hidden from the collector, and so from everybody, until all of their elements are there. */
+typedef struct frame {
+  mr__object *target;
+  uint32_t left, next;
+  mr__object *key; /* of a dict, for the value that comes; borrowed from `keys` */
+} frame;
+
+typedef struct reader {
+  const uint8_t *at, *end;
+  mr__object *context;
+  pointers keys;       /* owned */
+  pointers containers; /* borrowed: each is in another, but for the root */
+  frame *frames;
+  uint32_t depth, capacity;
+} reader;
+
+static bool
+open_frame(reader *from, mr__object *target, uint32_t left)
+{
+  if (from->depth == from->capacity) {
+    uint32_t capacity = from->capacity ? from->capacity * 2 : 16;
+    frame *grown = realloc(from->frames, capacity * sizeof *grown);
+    if (!grown) return false;
+    from->frames = grown;
+    from->capacity = capacity;
+  }
+  from->frames[from->depth++] = (frame){.target = target, .left = left};
+  return true;
+}
+
+static mr__object *
+malformed(void)
+{
+  return NULL;
+}
+
+/* The key that comes; NULL: malformed, or no memory. */
+static mr__object *
+read_key(reader *from)
+{
+  if (from->at == from->end) return malformed();
+  const uint8_t *at = from->at;
+  from->at += token_size(at, (size_t)(from->end - at));
+  if (*at == MR_TAG_KEY) return u32_at(at + 1) < from->keys.count ? from->keys.items[u32_at(at + 1)] : malformed();
+  mr__object *key = *at == MR_TAG_LATIN1 || *at == MR_TAG_UTF16 ? text_at(at) : malformed();
+  if (key && push(&from->keys, key)) return key;
+  if (key) py.Py_DecRef(key);
+  return NULL;
+}
+
+/* Puts the value, a reference to which it takes, into the innermost container. */
+static bool
+put(frame *into, mr__object *value)
+{
+  if (!into->key) return py.PyList_SetItem(into->target, into->next++, value) == 0;
+  bool ok = py.PyDict_SetItem(into->target, into->key, value) == 0;
+  py.Py_DecRef(value);
+  return ok;
+}
+
+/* The value; NULL: with an exception, or without one when the message is malformed or there is no memory. */
+static mr__object *
+build(reader *from)
+{
+  mr__object *root = NULL;
+  for (;;) {
+    frame *in = from->depth ? &from->frames[from->depth - 1] : NULL;
+    if (in && !in->left) {
+      if (!in->key) py.PyObject_GC_Track(in->target);
+      if (--from->depth == 0) return root;
+      continue;
+    }
+    if (in) in->left--;
+    if (in && in->key && !(in->key = read_key(from))) break;
+    if (from->at == from->end) break;
+    const uint8_t *at = from->at;
+    from->at += token_size(at, (size_t)(from->end - at));
+    mr__object *value;
+    uint32_t inside = 0;
+    switch (*at) {
+    case MR_TAG_ARRAY:
+    case MR_TAG_OBJECT:
+      inside = u32_at(at + 1);
+      if (inside > (size_t)(from->end - from->at)) value = malformed();
+      else value = *at == MR_TAG_ARRAY ? py.PyList_New(inside) : py.PyDict_New();
+      break;
+    case MR_TAG_INT32S:
+    case MR_TAG_DOUBLES:
+      value = numbers_at(at);
+      break;
+    case MR_TAG_REFERENCE:
+      value = u32_at(at + 1) < from->containers.count ? new_reference(from->containers.items[u32_at(at + 1)]) : malformed();
+      break;
+    case MR_TAG_KEY:
+      value = malformed();
+      break;
+    default:
+      value = scalar_at(at, from->context, in != NULL);
+      break;
+    }
+    if (!value) break;
+    bool container = *at == MR_TAG_ARRAY || *at == MR_TAG_OBJECT || *at == MR_TAG_INT32S || *at == MR_TAG_DOUBLES || *at == MR_TAG_BUFFER;
+    if (container && !push(&from->containers, value)) {
+      py.Py_DecRef(value);
+      break;
+    }
+    if (in && !put(in, value)) break;
+    if (!in) root = value;
+    if (inside) {
+      if (*at == MR_TAG_ARRAY) py.PyObject_GC_UnTrack(value);
+      if (!open_frame(from, value, inside)) break;
+      from->frames[from->depth - 1].key = *at == MR_TAG_OBJECT ? value : NULL; /* any object: it has keys */
+    } else if (!in) {
+      return root;
+    }
+  }
+  if (root) py.Py_DecRef(root);
+  return NULL;
+}
+
+static mr__object *
+decode_slowly(const uint8_t *data, size_t size, mr__object *context)
+{
+  mr__object *bytes = py.PyBytes_FromStringAndSize((const char *)data, (mr__size)size);
+  mr__object *value = bytes ? py.PyObject_CallFunctionObjArgs(lane.decode, bytes, context, NULL) : NULL;
+  if (bytes) py.Py_DecRef(bytes);
+  return value;
+}
+
+mr__object *
+mr__python_decode(const uint8_t *data, size_t size, mr__object *context)
+{
+  if (!is_frequent(data, size) || !size) return decode_slowly(data, size, context);
+  bool container = *data == MR_TAG_ARRAY || *data == MR_TAG_OBJECT;
+  if (!container && *data != MR_TAG_INT32S && *data != MR_TAG_DOUBLES && token_size(data, size) == size && *data != MR_TAG_KEY && *data != MR_TAG_REFERENCE)
+    return scalar_at(data, context, false);
+  reader from = {.at = data, .end = data + size, .context = context};
+  bool large = size >= LARGE;
+  if (large) pause_collector();
+  mr__object *value = build(&from);
+  if (value && from.at != from.end) {
+    py.Py_DecRef(value);
+    value = NULL;
+  }
+  if (large) resume_collector();
+  for (uint32_t i = 0; i < from.keys.count; i++) py.Py_DecRef(from.keys.items[i]);
+  free(from.keys.items);
+  free(from.containers.items);
+  free(from.frames);
+  if (value || py.PyErr_Occurred()) return value;
+  return decode_slowly((const uint8_t *)"?", 1, context); /* says what is wrong with a malformed one */
+}
+
+/* --- writing --- */
+
+/* What has a number in the message: containers, so that sharing and cycles stay, and keys. By address: nothing of the value goes while C walks through it, as no code
+ * of Python's runs then. */
+typedef struct mr__seen {
+  uint32_t count, mask;
+  struct {
+    const mr__object *object;
+    uint32_t number;
+  } entries[];
+} seen;
+
+void
+mr__writer_init(mr__writer *writer)
+{
+  memset(writer, 0, offsetof(mr__writer, inline_data));
+  writer->data = writer->inline_data;
+  writer->capacity = sizeof writer->inline_data;
+}
+
+void
+mr__writer_free(mr__writer *writer)
+{
+  if (writer->data != writer->inline_data) free(writer->data);
+  for (size_t i = 0; i < writer->held_count; i++) py.Py_DecRef(writer->held[i]);
+  free(writer->held);
+  free(writer->seen);
+}
+
+static uint8_t *
+room(mr__writer *writer, size_t size)
+{
+  size_t needed = writer->size + size;
+  if (needed > writer->capacity) {
+    size_t capacity = needed * 2;
+    bool is_inline = writer->data == writer->inline_data;
+    uint8_t *grown = is_inline ? malloc(capacity) : realloc(writer->data, capacity);
+    if (!grown) return NULL;
+    if (is_inline) memcpy(grown, writer->inline_data, writer->size);
+    writer->data = grown;
+    writer->capacity = capacity;
+  }
+  uint8_t *at = writer->data + writer->size;
+  writer->size = needed;
+  return at;
+}
+
+/* A tag and a number behind it. */
+static bool
+put_number(mr__writer *writer, char tag, const void *value, size_t size)
+{
+  uint8_t *at = room(writer, 1 + size);
+  if (!at) return false;
+  *at = (uint8_t)tag;
+  if (size) memcpy(at + 1, value, size);
+  return true;
+}
+
+static bool
+put_head(mr__writer *writer, char tag, uint32_t count)
+{
+  return put_number(writer, tag, &count, sizeof count);
+}
+
+bool
+mr__writer_array(mr__writer *writer, uint32_t count)
+{
+  writer->containers++;
+  return put_head(writer, MR_TAG_ARRAY, count);
+}
+
+bool
+mr__writer_undefined(mr__writer *writer)
+{
+  return put_number(writer, MR_TAG_UNDEFINED, NULL, 0);
+}
+
+static size_t
+place_of(const seen *table, const mr__object *object)
+{
+  size_t at = ((uintptr_t)object >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 32 & table->mask;
+  while (table->entries[at].object && table->entries[at].object != object) at = (at + 1) & table->mask;
+  return at;
+}
+
+static seen *
+grow(const seen *old)
+{
+  uint32_t size = old ? 2 * (old->mask + 1) : 64;
+  seen *made = calloc(1, sizeof *made + size * sizeof made->entries[0]);
+  if (!made) return NULL;
+  made->mask = size - 1;
+  for (uint32_t i = 0; old && i <= old->mask; i++)
+    if (old->entries[i].object) made->entries[place_of(made, old->entries[i].object)] = old->entries[i];
+  made->count = old ? old->count : 0;
+  return made;
+}
+
+/* The number that the object has; else gives it `next`, and says so by -1. -2: no memory. */
+static int64_t
+number_of(mr__writer *writer, const mr__object *object, uint32_t next)
+{
+  if (!writer->seen || writer->seen->count > writer->seen->mask / 2) {
+    seen *grown = grow(writer->seen);
+    if (!grown) return -2;
+    free(writer->seen);
+    writer->seen = grown;
+  }
+  size_t at = place_of(writer->seen, object);
+  if (writer->seen->entries[at].object) return writer->seen->entries[at].number;
+  writer->seen->entries[at].object = object;
+  writer->seen->entries[at].number = next;
+  writer->seen->count++;
+  return -1;
+}
+
+enum { FAILED = -1, SLOWLY = 0, DONE = 1 };
+
+static int
+out_of_memory(void)
+{
+  py.PyErr_NoMemory();
+  return FAILED;
+}
+
+static int
+done(bool ok)
+{
+  return ok ? DONE : out_of_memory();
+}
+
+static int
+encode_int(mr__writer *writer, mr__object *value)
+{
+  int overflow = 0;
+  long long whole = py.PyLong_AsLongLongAndOverflow(value, &overflow);
+  int32_t small = (int32_t)whole;
+  double large = (double)whole;
+  if (!overflow && whole == small) return done(put_number(writer, MR_TAG_INT32, &small, sizeof small));
+  if (overflow || whole > (INT64_C(1) << 53) - 1 || whole < -((INT64_C(1) << 53) - 1)) return SLOWLY;
+  return done(put_number(writer, MR_TAG_DOUBLE, &large, sizeof large));
+}
+
+#define LONG_TEXT 16384 /* characters beyond ASCII from which on the str is not made to keep its UTF-8 */
+
+/* Bytes of Python's as the content of a string's message. */
+static int
+put_text(mr__writer *writer, char tag, mr__object *bytes, size_t unit)
+{
+  char *data;
+  mr__size size;
+  if (!bytes || py.PyBytes_AsStringAndSize(bytes, &data, &size) < 0) {
+    py.PyErr_Clear(); /* it is not of that encoding */
+    return SLOWLY;
+  }
+  bool ok = size / unit <= UINT32_MAX && put_head(writer, tag, (uint32_t)((size_t)size / unit));
+  uint8_t *at = ok ? room(writer, (size_t)size) : NULL;
+  if (at) memcpy(at, data, (size_t)size);
+  py.Py_DecRef(bytes);
+  return at ? DONE : size / unit > UINT32_MAX ? SLOWLY : out_of_memory();
+}
+
+static int
+encode_text(mr__writer *writer, mr__object *value)
+{
+  mr__size length = py.PyUnicode_GetLength(value), size = -1;
+  const char *text = length <= LONG_TEXT ? py.PyUnicode_AsUTF8AndSize(value, &size) : NULL;
+  if (text && size == length) { /* ASCII */
+    if (!put_head(writer, MR_TAG_LATIN1, (uint32_t)size)) return out_of_memory();
+    uint8_t *at = room(writer, (size_t)size);
+    if (at) memcpy(at, text, (size_t)size);
+    return done(at != NULL);
+  }
+  if (length <= LONG_TEXT && !text) py.PyErr_Clear(); /* lone surrogates */
+  int latin1 = put_text(writer, MR_TAG_LATIN1, py.PyUnicode_AsLatin1String(value), 1);
+  if (latin1 != SLOWLY) return latin1;
+  return put_text(writer, MR_TAG_UTF16, py.PyUnicode_AsEncodedString(value, "utf-16-le", "surrogatepass"), 2);
+}
+
+static bool
+hold(mr__writer *writer, mr__object *object)
+{
+  if (writer->held_count == writer->held_capacity) {
+    size_t capacity = writer->held_capacity ? writer->held_capacity * 2 : 8;
+    mr__object **grown = realloc(writer->held, capacity * sizeof *grown);
+    if (!grown) return false;
+    writer->held = grown;
+    writer->held_capacity = capacity;
+  }
+  writer->held[writer->held_count++] = new_reference(object);
+  return true;
+}
+
+static int
+encode_handle(mr__writer *writer, mr__object *value, mr__object *context)
+{
+  const mr__handle_object *handle = (const mr__handle_object *)value;
+  if (handle->context != context) return SLOWLY; /* an error, and its text */
+  uint8_t *at = hold(writer, value) ? room(writer, 10) : NULL;
+  if (!at) return out_of_memory();
+  at[0] = MR_TAG_HANDLE;
+  at[1] = 0;
+  memcpy(at + 2, &handle->handle, sizeof handle->handle);
+  return DONE;
+}
+
+/* A scalar of a type that C does not know, such as a datetime. */
+static int
+encode_rare(mr__writer *writer, mr__object *value, mr__object *context)
+{
+  mr__object *bytes = py.PyObject_CallFunctionObjArgs(lane.scalar, value, context, NULL);
+  if (!bytes) return FAILED;
+  char *data;
+  mr__size size;
+  int outcome = SLOWLY;
+  if (bytes != py.None && py.PyBytes_AsStringAndSize(bytes, &data, &size) == 0) {
+    uint8_t *at = room(writer, (size_t)size);
+    if (at) memcpy(at, data, (size_t)size);
+    outcome = done(at != NULL);
+  }
+  py.Py_DecRef(bytes);
+  return outcome;
+}
+
+static int
+encode_scalar(mr__writer *writer, mr__object *value, mr__object *context)
+{
+  const mr__object *type = value->type;
+  if (type == py.Unicode) return encode_text(writer, value);
+  if (type == py.Long) return encode_int(writer, value);
+  if (type == py.Float) {
+    double number = py.PyFloat_AsDouble(value);
+    return done(put_number(writer, MR_TAG_DOUBLE, &number, sizeof number));
+  }
+  char tag = 0;
+  if (value == py.None) tag = MR_TAG_NULL;
+  else if (value == py.True) tag = MR_TAG_TRUE;
+  else if (value == py.False) tag = MR_TAG_FALSE;
+  else if (value == lane.undefined) tag = MR_TAG_UNDEFINED;
+  if (tag) return done(put_number(writer, tag, NULL, 0));
+  if (py.PyType_IsSubtype(value->type, lane.handle_type)) return encode_handle(writer, value, context);
+  return encode_rare(writer, value, context);
+}
+
+/* One list, tuple or dict that is being written. */
+typedef struct walk {
+  mr__object *container;
+  mr__size next, count;
+} walk;
+
+static mr__object *
+element_of(const walk *in, mr__size index)
+{
+  return in->container->type == py.List ? py.PyList_GetItem(in->container, index) : py.PyTuple_GetItem(in->container, index);
+}
+
+/* A list of floats alone, or of small ints alone. SLOWLY: it is none. */
+static int
+encode_numbers(mr__writer *writer, const walk *list)
+{
+  if (list->count < 2) return SLOWLY;
+  const mr__object *type = element_of(list, 0)->type;
+  if (type != py.Float && type != py.Long) return SLOWLY;
+  size_t start = writer->size, each = type == py.Float ? sizeof(double) : sizeof(int32_t);
+  uint8_t *at = put_head(writer, type == py.Float ? MR_TAG_DOUBLES : MR_TAG_INT32S, (uint32_t)list->count) ? room(writer, each * (size_t)list->count) : NULL;
+  if (!at) return out_of_memory();
+  for (mr__size i = 0; i < list->count; i++, at += each) {
+    mr__object *element = element_of(list, i);
+    int overflow = 0;
+    long long whole = 0;
+    if (element->type != type) break;
+    if (type == py.Float) {
+      double value = py.PyFloat_AsDouble(element);
+      memcpy(at, &value, sizeof value);
+      continue;
+    }
+    whole = py.PyLong_AsLongLongAndOverflow(element, &overflow);
+    int32_t small = (int32_t)whole;
+    if (overflow || small != whole) break;
+    memcpy(at, &small, sizeof small);
+  }
+  if (at == writer->data + writer->size) return DONE;
+  writer->size = start;
+  return SLOWLY;
+}
+
+static int
+encode_key(mr__writer *writer, mr__object *key)
+{
+  if (key->type != py.Unicode) return SLOWLY;
+  int64_t known = number_of(writer, key, writer->keys);
+  if (known == -2) return out_of_memory();
+  if (known >= 0) return done(put_head(writer, MR_TAG_KEY, (uint32_t)known));
+  writer->keys++;
+  return encode_text(writer, key);
+}
+
+/* Writes what a container begins with. DONE, and `inside` is to be walked, unless its count is 0. */
+static int
+open_container(mr__writer *writer, mr__object *value, walk *inside)
+{
+  bool dict = value->type == py.Dict;
+  *inside = (walk){.container = value, .count = dict ? py.PyDict_Size(value) : value->type == py.List ? py.PyList_Size(value) : py.PyTuple_Size(value)};
+  if ((uint64_t)inside->count > UINT32_MAX) return SLOWLY;
+  if (inside->count || value->type != py.Tuple) { /* the empty tuple is one object in many places by accident */
+    int64_t known = number_of(writer, value, writer->containers);
+    if (known == -2) return out_of_memory();
+    if (known >= 0) {
+      inside->count = 0;
+      return done(put_head(writer, MR_TAG_REFERENCE, (uint32_t)known));
+    }
+  }
+  writer->containers++;
+  int numbers = dict ? SLOWLY : encode_numbers(writer, inside);
+  if (numbers == SLOWLY) return done(put_head(writer, dict ? MR_TAG_OBJECT : MR_TAG_ARRAY, (uint32_t)inside->count));
+  inside->count = 0;
+  return numbers;
+}
+
+static bool
+is_container(const mr__object *value)
+{
+  return value->type == py.Dict || value->type == py.List || value->type == py.Tuple;
+}
+
+#define MOST_DEPTH 400 /* the library's own default, and _wire.py's, which has the text for what is deeper */
+
+int
+mr__python_encode(mr__writer *writer, mr__object *value, mr__object *context)
+{
+  if (!is_container(value)) return encode_scalar(writer, value, context);
+  walk walks[MOST_DEPTH];
+  int depth = 1;
+  int outcome = open_container(writer, value, walks);
+  while (outcome == DONE && depth) {
+    walk *in = &walks[depth - 1];
+    if (in->next == in->count && in->container->type != py.Dict) {
+      depth--;
+      continue;
+    }
+    mr__object *key = NULL, *inside;
+    if (in->container->type == py.Dict) {
+      if (!in->count || !py.PyDict_Next(in->container, &in->next, &key, &inside)) {
+        depth--;
+        continue;
+      }
+      outcome = encode_key(writer, key);
+    } else {
+      inside = element_of(in, in->next++);
+    }
+    if (outcome != DONE) break;
+    if (!is_container(inside)) {
+      outcome = encode_scalar(writer, inside, context);
+    } else if (depth == MOST_DEPTH) {
+      outcome = SLOWLY;
+    } else {
+      outcome = open_container(writer, inside, &walks[depth++]);
+    }
+  }
+  return outcome;
+}

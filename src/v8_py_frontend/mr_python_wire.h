@@ -1,0 +1,54 @@
+/* mr_python_wire.h: the wire format and Python's objects, straight. The fast lane's twin of _wire.py, which is asked for all that is rare. With the GIL. */
+#ifndef MR_PYTHON_WIRE_H_
+#define MR_PYTHON_WIRE_H_
+
+#include "mr_python_abi.h"
+
+/* What the package tells the lane when it opens it; mr_python_lane.c. */
+typedef struct mr__lane {
+  mr__object *undefined, *hole;                   /* JSUndefined, _wire.HOLE_VALUE */
+  mr__object *encode, *encode_array, *decode;     /* of _wire.py, in Python */
+  mr__object *scalar;                             /* the message of a scalar that C does not know, as bytes; None when it is no scalar */
+  mr__object *date;                               /* _wire.date_from() */
+  mr__object *wrap, *view, *failed, *eval_slowly; /* names of the Context's methods */
+  mr__object *call_slowly, *get_slowly, *set_slowly, *delete_slowly, *missing; /* names of methods of its objects */
+  mr__object *handle_type;                                                     /* the base of what has a handle */
+} mr__lane;
+
+extern mr__lane lane;
+
+/* What has a handle: the base of JSObjectImpl. */
+typedef struct mr__handle_object {
+  mr__object head;
+  mr__object *context;  /* the Context; NULL before it is set */
+  mr__object *crossing; /* the Context's crossing; likewise */
+  uint64_t handle;
+} mr__handle_object;
+
+/* The object of a whole message; a new reference. NULL: with an exception. `context`: the Context that the message is from. */
+mr__object *mr__python_decode(const uint8_t *data, size_t size, mr__object *context);
+
+/* A message that is being made. It begins in the struct, which is to stay where it is. */
+typedef struct mr__writer {
+  uint8_t *data;
+  size_t size, capacity;
+  mr__object **held; /* objects with handles in the message: the container that they were in may be gone before the message arrives */
+  size_t held_count, held_capacity;
+  struct mr__seen *seen;
+  uint32_t containers, keys;
+  uint8_t inline_data[512];
+} mr__writer;
+
+void mr__writer_init(mr__writer *writer);
+void mr__writer_free(mr__writer *writer);
+
+/* Appends the head of an array that the caller fills. It counts as a container. */
+bool mr__writer_array(mr__writer *writer, uint32_t count);
+
+/* Appends undefined, for a function's `this`. */
+bool mr__writer_undefined(mr__writer *writer);
+
+/* Appends a value. 1; 0: _wire.py has to make the message, all of it; -1: with an exception. */
+int mr__python_encode(mr__writer *writer, mr__object *value, mr__object *context);
+
+#endif /* MR_PYTHON_WIRE_H_ */

@@ -131,6 +131,7 @@ class InitOptions(ctypes.Structure):
         ("flags", c_char_p),
         ("icu_path", c_char_p),
         ("snapshot_path", c_char_p),
+        ("max_total_memory", c_uint64),
     )
 
 
@@ -152,6 +153,7 @@ class ContextOptions(ctypes.Structure):
         ("data", c_void_p),
         ("timeout", c_int64),
         ("cpu_time", c_int64),
+        ("max_buffer_memory", c_uint64),
     )
 
 

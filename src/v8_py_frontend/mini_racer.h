@@ -92,6 +92,7 @@ typedef struct mr_init_options {
   const char *flags;         /* V8's flags, space-separated, e.g. "--single-threaded"; NULL: none */
   const char *icu_path;      /* icudtl.dat; NULL where V8 carries its own (feature "blobs" is 0) */
   const char *snapshot_path; /* snapshot_blob.bin; NULL likewise */
+  uint64_t max_total_memory; /* bytes of heap that all contexts may hold together; 0: 3 GiB where V8 keeps all heaps in one range of 4 GiB, else no limit */
 } mr_init_options;
 
 /* What a host function has to say; see mr_reply_set(). It is there for the time of one callback. */
@@ -126,15 +127,16 @@ typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, ui
 #define MR_EVENT_STATUS(event) ((mr_status)(int16_t)((event) >> 16))
 
 typedef struct mr_context_options {
-  uint32_t struct_size; /* sizeof(mr_context_options) */
-  uint32_t reserved;    /* 0 */
-  uint64_t max_memory;  /* bytes of JavaScript heap; 0: V8's default for this machine */
-  uint64_t max_stack;   /* bytes of C stack that JavaScript may use on any one thread; 0: 984 KiB, less on threads with small stacks */
-  mr_host_call call;    /* NULL: host functions throw */
-  mr_host_event event;  /* NULL: nobody is told */
-  void *data;           /* what the two are called with */
-  int64_t timeout;      /* nanoseconds; of calls that name none of their own, and of each timer's callback; 0: none */
-  int64_t cpu_time;     /* likewise */
+  uint32_t struct_size;       /* sizeof(mr_context_options) */
+  uint32_t reserved;          /* 0 */
+  uint64_t max_memory;        /* bytes of JavaScript heap; 0: V8's default for this machine */
+  uint64_t max_stack;         /* bytes of C stack that JavaScript may use on any one thread; 0: 984 KiB, less on threads with small stacks */
+  mr_host_call call;          /* NULL: host functions throw */
+  mr_host_event event;        /* NULL: nobody is told */
+  void *data;                 /* what the two are called with */
+  int64_t timeout;            /* nanoseconds; of calls that name none of their own, and of each timer's callback; 0: none */
+  int64_t cpu_time;           /* likewise */
+  uint64_t max_buffer_memory; /* bytes of ArrayBuffers, and with the source provider of WebAssembly's memories; 0: 2 GiB */
 } mr_context_options;
 
 /* How a string that comes in is encoded. */

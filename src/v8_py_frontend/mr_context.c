@@ -91,6 +91,7 @@ mr_context_new(const mr_context_options *options, mr_context *id)
   mr_context_options full = {.struct_size = sizeof full};
   if (!mr__options_copy(&full, sizeof full, options) || full.timeout < 0 || full.cpu_time < 0) return MR_BAD_ARGUMENT;
   if (!mr__contexts_usable()) return MR_NOT_INITIALIZED;
+  if (!mr__heaps_has_room()) return MR_NO_MEMORY;
   mr__context *made = allocate();
   if (!made) return MR_NO_MEMORY;
   made->call = full.call;
@@ -105,6 +106,7 @@ mr_context_new(const mr_context_options *options, mr_context *id)
     mr__fork_end();
   }
   if (status != MR_OK) {
+    mr__heap_forget(made);
     mr__context_unreference(made);
     return status;
   }
@@ -113,6 +115,7 @@ mr_context_new(const mr_context_options *options, mr_context *id)
   if (made->id) atomic_fetch_add(&context_count, 1);
   pthread_mutex_unlock(&table_mutex);
   if (!made->id) {
+    mr__heap_forget(made);
     if (mr__fork_begin()) {
       mrv8_isolate_delete(made->isolate);
       mr__fork_end();
@@ -128,6 +131,7 @@ mr_context_new(const mr_context_options *options, mr_context *id)
 static void
 destroy(mr__context *closed)
 {
+  mr__heap_forget(closed);
   mrv8_timer *timer;
   while ((timer = mr__timers_drain(&closed->timers))) mrv8_timer_delete(closed->isolate, timer);
   mrv8_value *value;

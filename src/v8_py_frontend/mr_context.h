@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "mr_heaps.h"
 #include "mr_handles.h"
 #include "mr_lock.h"
 #include "mr_queue.h"
@@ -40,6 +41,7 @@ typedef struct mr__context {
   size_t released_count, released_capacity;
   atomic_bool has_released;
 
+  mr__share share; /* mr_heaps.c's */
   mr__queue queue; /* mr_queue.c's */
 
   struct mr__context *next_alive, **link_alive; /* of all that there are, closed or not; under alive_mutex */

@@ -15,6 +15,7 @@
 
 #include "mr_clock.h"
 #include "mr_context.h"
+#include "mr_heaps.h"
 #include "mr_level.h"
 #include "mr_library.h"
 #include "mr_store.h"
@@ -145,6 +146,7 @@ prepare(void)
   atomic_fetch_or(&mr__fork_attention, CLOSED);
   int64_t start = mr__now();
   everybody_out = mr__fork_is_lost() || wait_for_all(start); /* where V8 is lost, nobody is in it */
+  mr__heaps_lock_for_fork();
   mr__queues_lock_for_fork();
   mr__watchdog_lock_for_fork();
   mr__scheduler_lock_for_fork();
@@ -166,6 +168,7 @@ in_parent(void)
   mr__scheduler_unlock_after_fork(false);
   mr__watchdog_unlock_after_fork(false);
   mr__queues_unlock_after_fork(false);
+  mr__heaps_unlock_after_fork();
   mr__library_unlock_after_fork();
   pthread_mutex_unlock(&fork_mutex);
 }
@@ -186,6 +189,7 @@ in_child(void)
   mr__scheduler_unlock_after_fork(true);
   mr__watchdog_unlock_after_fork(true);
   mr__queues_unlock_after_fork(true);
+  mr__heaps_unlock_after_fork();
   mr__library_unlock_after_fork();
   pthread_mutex_unlock(&fork_mutex);
 }

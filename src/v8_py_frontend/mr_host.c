@@ -39,9 +39,12 @@ near_heap_limit(void *owner, size_t current_limit, size_t initial_limit)
 }
 
 static void
-heap_used(void *owner, size_t used)
+heap_used(void *owner, size_t used, size_t committed)
 {
   mr__context *collected = owner;
+  mr__heap_note(collected, committed);
+  if (collected->max_memory && collected->innermost && used > collected->max_memory + UNWIND_ROOM / 4) /* an earlier call has taken more, and left it */
+    mr__level_stop_at(collected->innermost, MR_MEMORY_LIMIT, (mr__stop){"max_memory", (double)collected->max_memory, (double)used});
   for (mr__level *running = collected->innermost; running; running = running->outer) /* the heap is one: a call further in uses that of all around it */
     if (running->max_memory && used > running->max_memory)
       mr__level_stop_at(running, MR_MEMORY_LIMIT, (mr__stop){"max_memory", (double)running->max_memory, (double)used});

@@ -130,6 +130,7 @@ mr__level_pop(mr__level *left)
   if (ends) {
     why = ends->stopped;
     left->stop = ends->stop;
+    if (why == MR_MEMORY_LIMIT) atomic_store(&in->share.asked, true); /* what it leaves behind must not burden the next call */
     if (to_end(left->outer)) mrv8_terminate(in->isolate);
     else mrv8_cancel_terminate(in->isolate);
   }
@@ -283,6 +284,7 @@ mr__run_locked(mr__level *entered, mrv8_request *request, mr_result *result)
   else mr__context_drain(in);
   if (status == MR_OK && request->target_handle && !(request->target = mr__handles_get(&in->handles, request->target_handle))) status = MR_BAD_HANDLE;
   if (status == MR_OK) status = mr__run_inside(entered, request, result);
+  if (!entered->outer && !atomic_load(&in->closing)) mr__heap_settle(in);
   keep_detail(status, entered, result);
   return status;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mr_build.h"
+#include "mr_heaps.h"
 #include "mr_context.h"
 #include "mr_library.h"
 #include "mr_options.h"
@@ -116,6 +117,8 @@ mr_init(const mr_init_options *options)
     status = mrv8_initialize(&full);
     started = status == MR_OK;
     if (started) mr__fork_watch();
+    uint64_t most = mrv8_cage() / 4 * 3;
+    if (started) mr__heaps_set(full.max_total_memory && (!most || full.max_total_memory < most) ? full.max_total_memory : most);
     if (started) mr__contexts_open_for_use();
   }
   pthread_mutex_unlock(&mutex);

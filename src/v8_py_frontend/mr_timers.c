@@ -131,6 +131,7 @@ run_one(mr__context *in, timer due)
 void
 mr__timers_run(mr__context *in)
 {
+  mr__heap_settle(in);
   if (!atomic_load(&in->closing) && mr__timers_next(&in->timers) <= mr__now()) run_one(in, remove_at(&in->timers, 0));
   mr__queue_timers(in, mr__timers_next(&in->timers));
 }

@@ -28,8 +28,8 @@ typedef struct mrv8_host {
   mrv8_value *(*handle_get)(void *owner, mr_handle handle);
   /* The heap is about to hit its limit. Returns the limit to go on with; may call mrv8_terminate(). */
   size_t (*near_heap_limit)(void *owner, size_t current_limit, size_t initial_limit);
-  /* A garbage collection ended with so many bytes in use. May call mrv8_terminate(). */
-  void (*heap_used)(void *owner, size_t used);
+  /* A garbage collection ended with so many bytes in use, of those that the heap has. May call mrv8_terminate(). */
+  void (*heap_used)(void *owner, size_t used, size_t committed);
   /* JavaScript calls a host function; the answer comes by mrv8_reply_set(). */
   void (*call)(void *owner, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply);
   /* Something for the client to know: MR_EVENT_*. */
@@ -43,6 +43,9 @@ typedef struct mrv8_host {
   /* What mrv8_interrupt() has asked for. JavaScript waits meanwhile, and nothing of V8's may be used but mrv8_terminate(). */
   void (*interrupted)(void *owner);
 } mrv8_host;
+
+/* V8 is about to end the process, and says where and why; the core tells the user. `owner` is of the isolate that the thread is in, or NULL. Called in any state. */
+void mr__fatal(void *owner, const char *where, const char *what);
 
 /* The defaults of a call; the core's. */
 extern const mr_options mr__default_options;
@@ -135,6 +138,18 @@ void mrv8_store_delete(mrv8_store *store);
 
 /* (locked) Asks V8 to collect with more zeal. */
 void mrv8_memory_pressure(mrv8_isolate *isolate);
+
+/* (locked) Collects garbage now. */
+void mrv8_collect(mrv8_isolate *isolate);
+
+/* Bytes of the range of addresses that all heaps share; 0: each has its own. */
+uint64_t mrv8_cage(void);
+
+/* What the buffers hold that a context's scripts and its host made, with those that only the host still uses; with NULL, all there are. */
+typedef struct mrv8_buffers {
+  uint64_t bytes, limit, refused; /* `refused`: how often a request would have passed the limit */
+} mrv8_buffers;
+void mrv8_buffers_of(const mrv8_isolate *isolate, mrv8_buffers *buffers);
 
 /* (locked) Drops values. */
 void mrv8_values_delete(mrv8_isolate *isolate, mrv8_value *const *values, size_t count);

@@ -57,7 +57,11 @@ size_t
 OnNearHeapLimit(void *data, size_t current, size_t initial)
 {
   auto *self = static_cast<mrv8_isolate *>(data);
-  return self->host->near_heap_limit(self->owner, current, initial);
+  size_t limit = self->host->near_heap_limit(self->owner, current, initial);
+  v8::HeapStatistics heap;
+  self->isolate->GetHeapStatistics(&heap);
+  size_t enough = heap.total_heap_size() + (limit - current); /* it may be past the limit already, and then the limit has to be past it */
+  return limit < enough ? enough : limit;
 }
 
 void
@@ -66,7 +70,7 @@ OnCollected(v8::Isolate *isolate, v8::GCType, v8::GCCallbackFlags, void *data)
   auto *self = static_cast<mrv8_isolate *>(data);
   v8::HeapStatistics heap;
   isolate->GetHeapStatistics(&heap);
-  self->host->heap_used(self->owner, heap.used_heap_size());
+  self->host->heap_used(self->owner, heap.used_heap_size(), heap.total_heap_size());
 }
 
 void
@@ -74,6 +78,7 @@ Configure(mrv8_isolate *self)
 {
   v8::Isolate *isolate = self->isolate;
   isolate->SetData(0, self);
+  mrv8::WatchFatal(isolate);
   isolate->SetCaptureStackTraceForUncaughtExceptions(true, 100);
   isolate->AddNearHeapLimitCallback(OnNearHeapLimit, self);
   isolate->AutomaticallyRestoreInitialHeapLimit();
@@ -118,7 +123,7 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
   self->owner = owner;
   uint64_t flagged = mrv8::StackSizeOfFlags();
   self->max_stack = options->max_stack ? options->max_stack : flagged ? flagged : kDefaultStack;
-  self->allocator.reset(v8::ArrayBuffer::Allocator::NewDefaultAllocator());
+  self->allocator = mrv8::NewAllocator(options->max_buffer_memory);
   v8::Isolate::CreateParams params;
   params.array_buffer_allocator_shared = self->allocator;
   if (options->max_memory) params.constraints.ConfigureDefaultsFromHeapSize(0, options->max_memory);
@@ -137,6 +142,7 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
       self->context.Reset(isolate, context);
       mrv8::InstallTimers(self.get(), context);
     }
+    OnCollected(isolate, v8::kGCTypeAll, v8::kNoGCCallbackFlags, self.get());
     self->host_error.Reset(isolate, v8::Private::New(isolate));
     self->anonymous.Reset(isolate, v8::String::NewFromUtf8Literal(isolate, "<anonymous>", v8::NewStringType::kInternalized));
   }
@@ -211,6 +217,15 @@ mrv8_values_delete(mrv8_isolate *self, mrv8_value *const *values, size_t count)
 {
   if (!count) return;
   for (size_t i = 0; i < count; i++) delete values[i];
+}
+
+void
+mrv8_collect(mrv8_isolate *self)
+{
+  v8::Isolate::Scope isolate_scope(self->isolate);
+  v8::HandleScope handles(self->isolate);
+  mrv8::LimitStack(self);
+  self->isolate->MemoryPressureNotification(v8::MemoryPressureLevel::kCritical);
 }
 
 void

@@ -91,6 +91,13 @@ void WatchRejections(mrv8_isolate *self);
 /* Bytes that the flag --stack-size asks for; 0: it was not given. */
 uint64_t StackSizeOfFlags();
 
+/* Memory for the buffers of an isolate, at most so many bytes; 0: the default. */
+std::shared_ptr<v8::ArrayBuffer::Allocator> NewAllocator(uint64_t limit);
+
+/* Before V8 ends the process, it says why. Of an isolate, and where there is none. */
+void WatchFatal(v8::Isolate *isolate);
+void WatchFatalEverywhere();
+
 /* Tells V8 how much of this thread's stack it may use. */
 void LimitStack(mrv8_isolate *self);
 

@@ -77,9 +77,20 @@ mrv8_initialize(const mr_init_options *options)
 #ifdef V8_USE_EXTERNAL_STARTUP_DATA
   v8::V8::InitializeExternalStartupDataFromFile(options->snapshot_path);
 #endif
+  mrv8::WatchFatalEverywhere();
   platform = NewPlatform(options->flags).release();
   v8::V8::InitializePlatform(platform);
   return v8::V8::Initialize() ? MR_OK : MR_NO_MEMORY;
+}
+
+uint64_t
+mrv8_cage(void)
+{
+#ifdef V8_COMPRESS_POINTERS
+  return uint64_t{4} << 30;
+#else
+  return 0;
+#endif
 }
 
 bool

@@ -257,6 +257,25 @@ mrv8_memory_pressure(mrv8_isolate *self)
   leave(self);
 }
 
+void
+mrv8_collect(mrv8_isolate *self)
+{
+  enter(self);
+  leave(self);
+}
+
+uint64_t
+mrv8_cage(void)
+{
+  return UINT64_C(4) << 30;
+}
+
+void
+mrv8_buffers_of(const mrv8_isolate *self, mrv8_buffers *buffers)
+{
+  *buffers = (mrv8_buffers){.limit = self ? 1000 : 0};
+}
+
 mr_status
 mrv8_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t size, const mr_slice *buffers, size_t buffer_count)
 {
@@ -500,7 +519,7 @@ step(const run *run, const char *command)
   const char *argument = "";
   if (is(&argument, command, "loop")) return loop(self);
   if (is(&argument, command, "sleep")) return sleep_ms(argument), MR_OK;
-  if (is(&argument, command, "heap")) return self->host->heap_used(self->owner, strtoull(argument, NULL, 10)), MR_OK;
+  if (is(&argument, command, "heap")) return self->host->heap_used(self->owner, strtoull(argument, NULL, 10), strtoull(argument, NULL, 10)), MR_OK;
   if (is(&argument, command, "near-limit")) return REQUIRE(self->host->near_heap_limit(self->owner, 1000, 1000) > 1000), MR_OK;
   if (is(&argument, command, "fail")) return (mr_status)strtol(argument, NULL, 10);
   if (is(&argument, command, "call")) {

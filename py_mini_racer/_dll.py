@@ -60,6 +60,8 @@ TOO_LARGE = -18
 DEADLOCK = -19
 CPU_TIME = -20
 FORKED = -21
+INTERRUPTED = -22
+BUSY = -23
 
 LATIN1 = 1
 UTF16 = 2
@@ -210,6 +212,9 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_handle_count": (c_int32, [c_uint64, POINTER(c_uint64)]),
     "mr_terminate": (c_int32, [c_uint64]),
     "mr_cancel": (c_int32, [c_uint64, c_uint64]),
+    "mr_interrupt": (c_int32, [c_uint64]),
+    "mr_interrupt_hook": (c_int32, [c_void_p, c_void_p, c_uint64]),
+    "mr_wait": (c_int32, [c_uint64, POINTER(c_int32), c_int64]),
     "mr_release": (None, [c_uint64, POINTER(c_uint64), c_size_t]),
     "mr_store_release": (None, [c_uint64]),
     "mr_soft_limit": (c_int32, [c_uint64, c_uint64]),

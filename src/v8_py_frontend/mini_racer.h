@@ -41,30 +41,32 @@ extern "C" {
 #define MR_ABI_VERSION 1u
 
 /* name, value, text. Failures are negative; their values are frozen, new ones go to the end. */
-#define MR_STATUSES(X)                                                                                                     \
-  X(MR_OK, 0, "success")                                                                                                   \
-  X(MR_EXCEPTION, 1, "JavaScript threw an exception")                                                                      \
-  X(MR_TIMEOUT, -1, "JavaScript was terminated by timeout")                                                                \
-  X(MR_MEMORY_LIMIT, -2, "JavaScript memory limit reached")                                                                \
-  X(MR_TERMINATED, -3, "JavaScript was terminated")                                                                        \
-  X(MR_CLOSED, -4, "the context was closed while JavaScript ran or waited to run")                                         \
-  X(MR_BAD_ARGUMENT, -5, "an argument is NULL, too large, or outside of what is allowed")                                  \
-  X(MR_BAD_CONTEXT, -6, "no open context has this id: it was closed, or it never existed")                                 \
-  X(MR_BAD_HANDLE, -7, "no live handle of this context has this id: it was released, or it is another context's")          \
-  X(MR_BAD_MESSAGE, -8, "the message breaks the wire format")                                                              \
-  X(MR_NO_MEMORY, -9, "the machine has no memory left for this")                                                           \
-  X(MR_NOT_INITIALIZED, -10, "mr_init() has not been called")                                                              \
-  X(MR_ALREADY_INITIALIZED, -11, "mr_init() was called before")                                                            \
-  X(MR_ICU_MISSING, -12, "the ICU data file cannot be read")                                                               \
-  X(MR_ICU_FOREIGN, -13, "the ICU data file is cut, damaged or not of this build")                                         \
-  X(MR_SNAPSHOT_MISSING, -14, "the V8 snapshot file cannot be read")                                                       \
-  X(MR_SNAPSHOT_FOREIGN, -15, "the V8 snapshot file is cut, damaged or not of this build")                                 \
-  X(MR_NO_SUPPORT, -16, "this build of V8 lacks the feature")                                                              \
-  X(MR_TOO_DEEP, -17, "the value is nested deeper than max_depth")                                                         \
-  X(MR_TOO_LARGE, -18, "the value is larger than max_bytes, or than V8 or this format can hold")                           \
-  X(MR_DEADLOCK, -19, "this thread would wait for itself: it runs JavaScript of a context that must first come to an end") \
-  X(MR_CPU_TIME, -20, "JavaScript used up its CPU time")                                                                   \
-  X(MR_FORKED, -21, "another thread was in this context, or V8 could not be brought to a stop, when the process was forked: open a new one in the child")
+#define MR_STATUSES(X)                                                                                                                                    \
+  X(MR_OK, 0, "success")                                                                                                                                  \
+  X(MR_EXCEPTION, 1, "JavaScript threw an exception")                                                                                                     \
+  X(MR_TIMEOUT, -1, "JavaScript was terminated by timeout")                                                                                               \
+  X(MR_MEMORY_LIMIT, -2, "JavaScript memory limit reached")                                                                                               \
+  X(MR_TERMINATED, -3, "JavaScript was terminated")                                                                                                       \
+  X(MR_CLOSED, -4, "the context was closed while JavaScript ran or waited to run")                                                                        \
+  X(MR_BAD_ARGUMENT, -5, "an argument is NULL, too large, or outside of what is allowed")                                                                 \
+  X(MR_BAD_CONTEXT, -6, "no open context has this id: it was closed, or it never existed")                                                                \
+  X(MR_BAD_HANDLE, -7, "no live handle of this context has this id: it was released, or it is another context's")                                         \
+  X(MR_BAD_MESSAGE, -8, "the message breaks the wire format")                                                                                             \
+  X(MR_NO_MEMORY, -9, "the machine has no memory left for this")                                                                                          \
+  X(MR_NOT_INITIALIZED, -10, "mr_init() has not been called")                                                                                             \
+  X(MR_ALREADY_INITIALIZED, -11, "mr_init() was called before")                                                                                           \
+  X(MR_ICU_MISSING, -12, "the ICU data file cannot be read")                                                                                              \
+  X(MR_ICU_FOREIGN, -13, "the ICU data file is cut, damaged or not of this build")                                                                        \
+  X(MR_SNAPSHOT_MISSING, -14, "the V8 snapshot file cannot be read")                                                                                      \
+  X(MR_SNAPSHOT_FOREIGN, -15, "the V8 snapshot file is cut, damaged or not of this build")                                                                \
+  X(MR_NO_SUPPORT, -16, "this build of V8 lacks the feature")                                                                                             \
+  X(MR_TOO_DEEP, -17, "the value is nested deeper than max_depth")                                                                                        \
+  X(MR_TOO_LARGE, -18, "the value is larger than max_bytes, or than V8 or this format can hold")                                                          \
+  X(MR_DEADLOCK, -19, "this thread would wait for itself: it runs JavaScript of a context that must first come to an end")                                \
+  X(MR_CPU_TIME, -20, "JavaScript used up its CPU time")                                                                                                  \
+  X(MR_FORKED, -21, "another thread was in this context, or V8 could not be brought to a stop, when the process was forked: open a new one in the child") \
+  X(MR_INTERRUPTED, -22, "the interrupt hook, or a callback, ended the call")                                                                             \
+  X(MR_BUSY, -23, "the context cannot be entered from here: a signal handler interrupted it, or another coroutine of this thread is in it")
 
 typedef enum mr_status {
 #define MR_STATUS_ENUM(name, value, text) name = value,
@@ -125,6 +127,9 @@ typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, ui
 /* Of an event: which it is; and with MR_EVENT_DONE, how the submission ended. */
 #define MR_EVENT_KIND(event) ((event) & 0xffffu)
 #define MR_EVENT_STATUS(event) ((mr_status)(int16_t)((event) >> 16))
+
+/* Asked whether to stop; not 0: yes. See mr_interrupt_hook(). */
+typedef int (*mr_hook)(void *data);
 
 typedef struct mr_context_options {
   uint32_t struct_size;       /* sizeof(mr_context_options) */
@@ -233,13 +238,29 @@ MR_API uint64_t mr_context_count(void);
 /* How many handles of the context the client holds, into *count. */
 MR_API mr_status mr_handle_count(mr_context context, uint64_t *count);
 
-/* Ends the JavaScript that the context runs now, if any: the innermost running call returns MR_TERMINATED. Never waits; fit for signal handlers' helpers and for
- * other threads. */
+/* Ends the JavaScript that the context runs now, if any: the running call returns MR_TERMINATED, and so do those around it that are in this context. Calls that
+ * wait for the context are not meant. Never waits. Not for a handler of the C kind, which may interrupt a thread anywhere. */
 MR_API mr_status mr_terminate(mr_context context);
 
 /* Ends the call or the submission with this number (mr_options.call) and those inside of it, or keeps it from beginning: it comes to MR_TERMINATED. Never waits. MR_OK,
  * too, when there is no such call. */
 MR_API mr_status mr_cancel(mr_context context, uint64_t call);
+
+/* In a callback: the call that it belongs to ends with MR_INTERRUPTED, whatever the script does. For errors that a script must not catch. Never waits.
+ * Threads: the callback's. Errors: MR_BAD_CONTEXT when the thread is in no call of this context, or in one of another further in. */
+MR_API mr_status mr_interrupt(mr_context context);
+
+/* Sets the hook by which a host gets a word in, such as for signals: once in a process. While the thread `thread` (pthread_self(); 0: the one that calls this) runs
+ * JavaScript for longer than a tick (25 to 50 ms), or waits in the library, the hook is called on it, about 40 times a second. When it answers other than 0, what runs
+ * or waits ends with MR_INTERRUPTED; mr_context_close() returns it, too, and the context closes without being waited for. The hook may call any function, but
+ * calls into the context that it interrupts return MR_BUSY. In a forked child the thread that forked takes the thread's place.
+ * Errors: MR_ALREADY_INITIALIZED when there is a hook. */
+MR_API mr_status mr_interrupt_hook(mr_hook hook, void *data, uint64_t thread);
+
+/* Waits until *done is not 0, which the client's mr_host_event sets before it returns: for a promise, after mr_await() answered a hole. `timeout` in nanoseconds; 0:
+ * none. Errors: MR_TIMEOUT; MR_CLOSED; MR_INTERRUPTED; MR_DEADLOCK when only this thread could bring the event about: it is in a callback of the context, or
+ * whoever is in the context waits for one that this thread is in. */
+MR_API mr_status mr_wait(mr_context context, const int32_t *done, int64_t timeout);
 
 /* Drops one reference to each of `count` handles. Never waits and never runs V8: the values go at the context's next entry, or with the context. Ids that
  * are stale, 0, or of a closed context are passed over. */
@@ -256,7 +277,7 @@ MR_API mr_status mr_soft_limit_reached(mr_context context, int32_t *reached);
 
 /* --- JavaScript --- */
 /* All of these: Runs JS: yes. Errors: MR_EXCEPTION (the result holds the error), MR_TIMEOUT, MR_CPU_TIME, MR_MEMORY_LIMIT, MR_TERMINATED, MR_CLOSED, MR_BAD_MESSAGE,
- * MR_TOO_DEEP, MR_TOO_LARGE, MR_NO_MEMORY. With MR_TOO_DEEP, MR_TOO_LARGE, MR_BAD_MESSAGE and MR_BAD_HANDLE the result may hold a string: the path to the place in the
+ * MR_TOO_DEEP, MR_TOO_LARGE, MR_NO_MEMORY, MR_INTERRUPTED, MR_BUSY, MR_DEADLOCK (in a callback: whoever has the context waits for one that this thread is in). With MR_TOO_DEEP, MR_TOO_LARGE, MR_BAD_MESSAGE and MR_BAD_HANDLE the result may hold a string: the path to the place in the
  * value. With MR_TIMEOUT, MR_CPU_TIME and MR_MEMORY_LIMIT it holds an array: the limit's name, as the field of mr_options or mr_context_options has it; its value, in
  * that field's unit; and how much was used, undefined where nobody knows. The limit may be that of a call around this one. After each of them the context can be used again, but for MR_CLOSED. Microtasks run before the outermost call returns.
  * `in` is one message of the wire format, `in_size` its bytes. Results are scalars, or handles; with MR_COPY containers come whole. */

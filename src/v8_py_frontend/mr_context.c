@@ -11,6 +11,7 @@
 #include "mr_level.h"
 #include "mr_options.h"
 #include "mr_table.h"
+#include "mr_wait.h"
 
 static pthread_mutex_t table_mutex = PTHREAD_MUTEX_INITIALIZER;
 static mr__table table;
@@ -173,6 +174,7 @@ begin_close(mr_context id)
   atomic_store(&closed->closing, true);
   mr__levels_stop(closed, NULL, MR_CLOSED);
   pthread_mutex_unlock(&closed->levels_mutex);
+  mr__wait_tell(&closed->lock);
   return closed;
 }
 
@@ -181,15 +183,16 @@ mr_context_close(mr_context id)
 {
   mr__context *closed = begin_close(id);
   if (!closed) return MR_OK;
-  /* Who runs JavaScript must not wait for another context: that one's thread may be closing ours. Whoever leaves last finds `closing`. */
+  /* Who has a context must not wait for another context: that one's thread may be closing ours. Whoever leaves last finds `closing`. */
   atomic_thread_fence(memory_order_seq_cst);
-  bool taken = !mr__level_is_inside();
-  if (taken) taken = mr__lock_acquire_last(&closed->lock);
-  else taken = !mr__lock_is_mine(&closed->lock) && mr__lock_try(&closed->lock);
+  bool waits = !mr__level_is_inside() && mr__locks_held() == 0;
+  mr_status status = waits ? mr__lock_acquire_last(&closed->lock) : MR_OK;
+  bool taken = waits && status == MR_OK;
+  if (!taken && status != MR_FORKED) taken = !mr__lock_is_mine(&closed->lock) && mr__lock_try(&closed->lock);
   if (taken) mr__context_leave(closed);
-  mr__queue_end(closed, !mr__level_is_inside());
+  mr__queue_end(closed, waits && status != MR_INTERRUPTED);
   mr__context_unreference(closed);
-  return MR_OK;
+  return status == MR_INTERRUPTED ? status : MR_OK;
 }
 
 void

@@ -31,6 +31,7 @@ typedef struct mr__context {
   uint64_t max_memory;       /* of the heap; never changes */
   uint64_t soft_limit;       /* bytes; 0: none */
   bool soft_limit_reached;
+  bool interrupted; /* it stands still while the interrupt hook runs: V8 must not be entered */
 
   pthread_mutex_t levels_mutex; /* protects the chain for those who look at it from outside; who has the lock writes it under both */
   struct mr__level *innermost;

@@ -20,6 +20,7 @@
 #include "mr_library.h"
 #include "mr_store.h"
 #include "mr_thread.h"
+#include "mr_wait.h"
 #include "mr_watchdog.h"
 
 #define PATIENCE INT64_C(1000000000) /* 1 s for all to get out */
@@ -152,6 +153,7 @@ prepare(void)
   mr__scheduler_lock_for_fork();
   mr__contexts_lock_all_for_fork();
   mr__stores_lock_for_fork();
+  mr__waits_lock_for_fork();
   pthread_mutex_lock(&gate_mutex);
 }
 
@@ -163,6 +165,7 @@ in_parent(void)
   atomic_fetch_and(&mr__fork_attention, ~CLOSED);
   pthread_cond_broadcast(&opened);
   pthread_mutex_unlock(&gate_mutex);
+  mr__waits_unlock_after_fork(false);
   mr__stores_unlock_after_fork();
   mr__contexts_unlock_after_fork();
   mr__scheduler_unlock_after_fork(false);
@@ -183,6 +186,7 @@ in_child(void)
   atomic_store(&without_context, 0);
   mr__cond_init(&opened); /* to the old one, those who are not here would still wait */
   pthread_mutex_unlock(&gate_mutex);
+  mr__waits_unlock_after_fork(true);
   mr__stores_unlock_after_fork();
   mr__contexts_forked();
   mr__contexts_unlock_after_fork();

@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include "mr_clock.h"
+#include "mr_interrupt.h"
 #include "mr_level.h"
 #include "mr_store.h"
+#include "mr_wait.h"
 
 static mr_handle
 handle_share(void *owner, uint32_t hash, int (*same)(const void *, const mrv8_value *), const void *local, uint32_t references)
@@ -96,6 +98,7 @@ mr_status
 mr_quiesce(int64_t wait)
 {
   if (wait < 0) return MR_BAD_ARGUMENT;
+  mr__hook_clear();
   quiet_for = pthread_self();
   atomic_store(&quiet, true);
   const struct timespec moment = {.tv_nsec = 500000};
@@ -124,6 +127,7 @@ event(void *owner, uint32_t what, uint64_t id, const uint8_t *message, uint64_t 
   if (!teller->event || !begin_callback(teller)) return;
   uint32_t before = step_out(teller);
   teller->event(teller->data, teller->id, what, id, message, size);
+  mr__wait_tell(&teller->lock);
   step_in(teller, before);
 }
 
@@ -149,12 +153,20 @@ timer_take(void *owner, uint32_t number)
   return mr__timers_take(&((mr__context *)owner)->timers, number);
 }
 
-/* A fork may have asked for it: then the thread is parked until it has been. */
+/* A fork may have asked for it: then the thread is parked until it has been. Or the tick: then the hook is asked. */
 static void
 interrupted(void *owner)
 {
   mr__context *in = owner;
-  step_in(in, step_out(in));
+  bool hooked = mr__is_hooked() && !in->interrupted, stop = false;
+  uint32_t before = step_out(in);
+  if (hooked) {
+    in->interrupted = true;
+    stop = mr__hook_says_stop();
+    in->interrupted = false;
+  }
+  step_in(in, before);
+  if (stop && in->innermost) mr__level_stop(in->innermost, MR_INTERRUPTED);
 }
 
 const mrv8_host mr__host = {handle_share, handle_new, handle_get, near_heap_limit, heap_used, call, event, mr__store_new, timer_new, timer_take, interrupted};

@@ -1,7 +1,10 @@
 /* mr_level.c: the one way into JavaScript, and who must leave it when. Owns nothing but what is on the stacks of callers. */
 #include "mr_level.h"
 
+#include <stdlib.h>
+
 #include "mr_clock.h"
+#include "mr_interrupt.h"
 #include "mr_options.h"
 #include "mr_result.h"
 #include "mr_wire.h"
@@ -25,7 +28,8 @@ mr__levels_stop(mr__context *in, mr__level *outermost, mr_status why)
 {
   if (!in->innermost) return;
   for (mr__level *running = outermost ? outermost : in->innermost; running; running = outermost ? NULL : running->outer)
-    if (running->stopped == MR_OK || why == MR_CLOSED || why == MR_FORKED) running->stopped = why;
+    if (running->stopped == MR_OK || why == MR_INTERRUPTED || ((why == MR_CLOSED || why == MR_FORKED) && running->stopped != MR_INTERRUPTED))
+      running->stopped = why;
   mrv8_terminate(in->isolate);
 }
 
@@ -144,7 +148,7 @@ mr_terminate(mr_context id)
   mr__context *found = mr__context_find(id);
   if (!found) return MR_BAD_CONTEXT;
   pthread_mutex_lock(&found->levels_mutex);
-  mr__levels_stop(found, found->innermost, MR_TERMINATED);
+  mr__levels_stop(found, NULL, MR_TERMINATED);
   pthread_mutex_unlock(&found->levels_mutex);
   mr__context_unreference(found);
   return MR_OK;
@@ -185,8 +189,44 @@ mr__limit_by(const mr__context *context, mr_options *options)
   if (!options->cpu_time) options->cpu_time = context->cpu_time;
 }
 
+/* --- the levels of a thread --- */
+
+#define READY 4 /* a call in a callback of a call in a callback of a call is rare already */
+
 static _Thread_local unsigned callbacks_here;   /* that were made without a level */
 static _Thread_local mr__level *innermost_here; /* of this thread's calls, in all contexts */
+static _Thread_local uint32_t levels_taken;
+static _Thread_local mr__level ready[READY];
+
+mr_status
+mr__level_take(mr__context *in, const mr_options *options, mr__level **taken)
+{
+  const void *here = __builtin_frame_address(0);
+  /* What runs in a callback is further down the stack. Else the host has put another coroutine's stack in place of the one that V8 is going to return to. */
+  if (innermost_here && (uintptr_t)here >= (uintptr_t)innermost_here->frame) return MR_BUSY;
+  mr__level *level = levels_taken < READY ? &ready[levels_taken] : malloc(sizeof *level);
+  if (!level) return MR_NO_MEMORY;
+  levels_taken++;
+  *level = mr__level_of(in, options);
+  level->frame = here;
+  *taken = level;
+  return MR_OK;
+}
+
+void
+mr__level_give_back(mr__level *taken)
+{
+  if (--levels_taken >= READY) free(taken);
+}
+
+mr_status
+mr_interrupt(mr_context id)
+{
+  mr__level *running = innermost_here;
+  if (!running || running->context->id != id) return MR_BAD_CONTEXT;
+  mr__level_stop(running, MR_INTERRUPTED);
+  return MR_OK;
+}
 
 bool
 mr__level_is_inside(void)
@@ -195,24 +235,39 @@ mr__level_is_inside(void)
 }
 
 /* What the last run has left to be told, which takes more of the script's code: it has a budget of its own, within the call's. */
-static void
+static mr_status
 tell(const mr__level *after)
 {
   mr_result result = {.struct_size = sizeof result};
   mrv8_request request = {.operation = MRV8_TELL, .options = &mr__default_options};
   mr_options limits = {.timeout = TELLING_TIME, .cpu_time = TELLING_CPU_TIME};
-  mr__level telling = mr__level_of(after->context, &limits);
-  if (after->budget.deadline < telling.budget.deadline) {
-    telling.budget.deadline = after->budget.deadline;
-    telling.timeout = after->timeout;
+  mr__level *telling;
+  mr_status status = mr__level_take(after->context, &limits, &telling);
+  if (status != MR_OK) return status;
+  if (after->budget.deadline < telling->budget.deadline) {
+    telling->budget.deadline = after->budget.deadline;
+    telling->timeout = after->timeout;
   }
-  if (after->budget.cpu_time < telling.budget.cpu_time) telling.budget.cpu_time = after->budget.cpu_time;
-  mr_status status = mr__run_inside(&telling, &request, &result);
-  if (status < 0 && status != MR_CLOSED) {
-    mr__level_explain(&telling, status, &result);
+  if (after->budget.cpu_time < telling->budget.cpu_time) telling->budget.cpu_time = after->budget.cpu_time;
+  status = mr__run_inside(telling, &request, &result);
+  if (status < 0 && status != MR_CLOSED && status != MR_INTERRUPTED) {
+    mr__level_explain(telling, status, &result);
     mr__host.event(after->context, MR_EVENT_UNCAUGHT, (uint64_t)(int64_t)status, result.data, result.size);
   }
+  mr__level_give_back(telling);
   mr_result_free(&result);
+  return status;
+}
+
+/* The host is not going to see the handle that it would have to release. */
+static void
+forget_answer(mr__context *in, const mr_result *answer)
+{
+  mr_handle handle;
+  if (answer->size != 2 + sizeof handle || answer->data[0] != MR_TAG_HANDLE) return;
+  memcpy(&handle, answer->data + 2, sizeof handle);
+  mrv8_value *value = mr__handles_release(&in->handles, handle);
+  if (value) mrv8_values_delete(in->isolate, &value, 1);
 }
 
 void
@@ -238,11 +293,16 @@ mr__run_inside(mr__level *entered, mrv8_request *request, mr_result *result)
   mr_status status = mr__level_push(entered);
   request->outermost = entered->outer == NULL;
   innermost_here = entered;
+  bool hooked = mr__is_hooked();
+  mr_context outer = hooked ? mr__tick_enter(entered->context->id) : 0;
   if (status == MR_OK) status = mrv8_run(entered->context->isolate, request, result);
-  innermost_here = around;
   mr_status why = mr__level_pop(entered);
-  if (request->outermost && request->operation != MRV8_TELL && mrv8_has_news(entered->context->isolate)) tell(entered);
-  return status != MR_OK && why != MR_OK ? why : status; /* a call that was to end did not end because of what it says */
+  innermost_here = around;
+  if (request->outermost && request->operation != MRV8_TELL && mrv8_has_news(entered->context->isolate) && tell(entered) == MR_INTERRUPTED)
+    why = MR_INTERRUPTED;
+  if (hooked) mr__tick_leave(outer);
+  if (why == MR_INTERRUPTED && status == MR_OK) forget_answer(entered->context, result);
+  return why == MR_INTERRUPTED || (status != MR_OK && why != MR_OK) ? why : status; /* a call that was to end did not end because of what it says */
 }
 
 void
@@ -281,6 +341,7 @@ mr__run_locked(mr__level *entered, mrv8_request *request, mr_result *result)
   mr__context *in = entered->context;
   mr_status status = MR_OK;
   if (atomic_load(&in->closing)) status = MR_CLOSED;
+  else if (in->interrupted) status = MR_BUSY;
   else mr__context_drain(in);
   if (status == MR_OK && request->target_handle && !(request->target = mr__handles_get(&in->handles, request->target_handle))) status = MR_BAD_HANDLE;
   if (status == MR_OK) status = mr__run_inside(entered, request, result);
@@ -304,16 +365,22 @@ mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options
   mr__context *in = mr__context_find(id);
   if (!in) return MR_BAD_CONTEXT;
   mr__limit_by(in, &full);
-  mr__level entered = mr__level_of(in, &full);
-  if (full.call) mr__level_announce(&entered);
-  status = mr__lock_acquire(&in->lock, entered.budget.deadline);
+  mr__level *entered;
+  status = mr__level_take(in, &full, &entered);
+  if (status != MR_OK) {
+    mr__context_unreference(in);
+    return status;
+  }
+  if (full.call) mr__level_announce(entered);
+  status = mr__lock_acquire(&in->lock, entered->budget.deadline);
   if (status == MR_OK) {
-    status = mr__run_locked(&entered, request, result);
+    status = mr__run_locked(entered, request, result);
     mr__context_leave(in);
   } else {
-    mr__level_waited(&entered, status, result);
+    mr__level_waited(entered, status, result);
   }
-  if (full.call) mr__level_withdraw(&entered); /* where it did not come so far as to run */
+  if (full.call) mr__level_withdraw(entered); /* where it did not come so far as to run */
+  mr__level_give_back(entered);
   mr__context_unreference(in);
   return status;
 }

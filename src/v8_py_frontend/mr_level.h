@@ -11,7 +11,8 @@ typedef struct mr__stop {
   double value, used; /* in its unit; `used` below 0: unknown */
 } mr__stop;
 
-/* One running call. On the stack of the thread that made it. */
+/* One running call. Among those of the thread that made it, and not on its stack: a host that switches coroutines in a callback (greenlet) swaps the stack, while
+ * other threads look at the chain. */
 typedef struct mr__level {
   mr__budget budget; /* first, so that the one can be had from the other */
   mr__context *context;
@@ -21,11 +22,17 @@ typedef struct mr__level {
   mr__stop stop;            /* the limit that this was for; levels_mutex */
   int64_t timeout;          /* what it was to be, for who asks; the deadline is the budget's */
   uint64_t max_memory;
-  uint64_t call; /* mr_options.call */
+  uint64_t call;     /* mr_options.call */
+  const void *frame; /* where on its stack the thread was */
 } mr__level;
 
 /* A level for a call with these options, which are complete. */
 mr__level mr__level_of(mr__context *context, const mr_options *options);
+
+/* The same for a call that this thread is about to make. MR_OK; MR_NO_MEMORY; MR_BUSY: this is another coroutine than that of
+ * the call which the thread is in. The last one taken is the first to be given back. */
+mr_status mr__level_take(mr__context *in, const mr_options *options, mr__level **taken);
+void mr__level_give_back(mr__level *taken);
 
 /* With the context's lock: puts the call on the chain and arms its budget. MR_OK, or why it must not even begin. */
 mr_status mr__level_push(mr__level *entered);

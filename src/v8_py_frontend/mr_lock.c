@@ -6,7 +6,9 @@
 #include "mr_lock.h"
 
 #include "mr_clock.h"
+#include "mr_interrupt.h"
 #include "mr_thread.h"
+#include "mr_wait.h"
 
 enum { FREE, HELD, CONTENDED };
 
@@ -20,11 +22,24 @@ typedef struct mr__waiter {
   bool granted; /* the releaser gave the lock to this waiter; its state stays CONTENDED */
 } mr__waiter;
 
+static _Thread_local uint32_t held; /* locks that this thread has; its address is the thread's token */
+
 static const void *
 self(void)
 {
-  static _Thread_local char token;
-  return &token;
+  return &held;
+}
+
+const void *
+mr__lock_self(void)
+{
+  return self();
+}
+
+uint32_t
+mr__locks_held(void)
+{
+  return held;
 }
 
 void
@@ -44,6 +59,7 @@ mr__lock_destroy(mr__lock *lock)
 static bool
 set_free(mr__lock *lock)
 {
+  held--;
   atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
   int expected = HELD;
   if (atomic_compare_exchange_strong_explicit(&lock->state, &expected, FREE, memory_order_release, memory_order_relaxed)) return false;
@@ -69,6 +85,7 @@ own(mr__lock *lock)
 {
   atomic_store_explicit(&lock->owner, self(), memory_order_relaxed);
   lock->depth = 1;
+  held++;
   mr_status status = mr__fork_pass(&lock->place, MR__AT_GATE);
   if (status != MR_OK) set_free(lock);
   return status;
@@ -78,6 +95,12 @@ bool
 mr__lock_is_mine(mr__lock *lock)
 {
   return atomic_load_explicit(&lock->owner, memory_order_relaxed) == self();
+}
+
+const void *
+mr__lock_owner(const mr__lock *lock)
+{
+  return atomic_load_explicit(&lock->owner, memory_order_relaxed);
 }
 
 bool
@@ -90,10 +113,12 @@ static void
 enqueue(mr__lock *lock, mr__waiter *waiter)
 {
   mr__cond_init(&waiter->wake);
-  waiter->since = mr__now();
-  if (lock->last) lock->last->next = waiter;
+  mr__waiter *before = lock->last && lock->last->since <= waiter->since ? lock->last : NULL;
+  for (mr__waiter *at = before ? NULL : lock->first; at && at->since <= waiter->since; at = at->next) before = at; /* one that comes back has its old place */
+  waiter->next = before ? before->next : lock->first;
+  if (before) before->next = waiter;
   else lock->first = waiter;
-  lock->last = waiter;
+  if (!waiter->next) lock->last = waiter;
 }
 
 static void
@@ -115,15 +140,40 @@ kept_until(const mr__lock *lock)
   return until && mr__now() < until ? until : 0;
 }
 
+/* Under the mutex: sleeps until it is woken, or until then; or, on the interrupt hook's thread, for a tick, and then asks the hook: without the mutex, and out of the
+ * queue, so that nobody hands it the lock meanwhile. */
+static mr_status
+sleep_until(mr__lock *lock, mr__waiter *waiter, int64_t then)
+{
+  bool hooked = mr__is_hooked();
+  if (then == MR__NEVER && !hooked) {
+    pthread_cond_wait(&waiter->wake, &lock->mutex);
+    return MR_OK;
+  }
+  int64_t now = mr__now();
+  bool ask = hooked && then - now > MR__TICK;
+  if (ask) then = now + MR__TICK;
+  struct timespec until = mr__timespec(then);
+  pthread_cond_timedwait(&waiter->wake, &lock->mutex, &until);
+  if (!ask || waiter->granted || mr__now() < then) return MR_OK;
+  dequeue(lock, waiter);
+  if (lock->first) pthread_cond_signal(&lock->first->wake); /* a signal that was meant for the lock, not for us, goes on */
+  pthread_mutex_unlock(&lock->mutex);
+  bool stop = mr__hook_says_stop();
+  pthread_mutex_lock(&lock->mutex);
+  enqueue(lock, waiter);
+  return stop ? MR_INTERRUPTED : MR_OK;
+}
+
 /* Waits in the queue. `even_if_cancelled` is the closing thread's way. */
 static mr_status
-wait_for(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
+wait_in_queue(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
 {
   mr_status status = MR_OK;
-  mr__waiter waiter = {.next = NULL};
+  mr__waiter waiter = {.since = mr__now()};
   pthread_mutex_lock(&lock->mutex);
   enqueue(lock, &waiter);
-  while (!waiter.granted) {
+  while (!waiter.granted && status == MR_OK) {
     if (lock->cancelled && !even_if_cancelled) {
       status = MR_CLOSED;
       break;
@@ -132,22 +182,25 @@ wait_for(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
       status = MR_FORKED;
       break;
     }
-    int64_t kept = kept_until(lock), until_when = kept && kept < deadline ? kept : deadline;
+    int64_t kept = kept_until(lock);
     if (!kept && atomic_exchange(&lock->state, CONTENDED) == FREE) break;
-    if (until_when == MR__NEVER) {
-      pthread_cond_wait(&waiter.wake, &lock->mutex);
-      continue;
-    }
-    if (mr__now() >= deadline) {
-      status = MR_TIMEOUT;
-      break;
-    }
-    struct timespec until = mr__timespec(until_when);
-    pthread_cond_timedwait(&waiter.wake, &lock->mutex, &until);
+    if (mr__now() < deadline) status = sleep_until(lock, &waiter, kept && kept < deadline ? kept : deadline);
+    else status = MR_TIMEOUT;
   }
   dequeue(lock, &waiter);
   if (status != MR_OK && lock->first) pthread_cond_signal(&lock->first->wake); /* a signal that was meant for the lock, not for us, goes on */
   pthread_mutex_unlock(&lock->mutex);
+  return status;
+}
+
+static mr_status
+wait_for(mr__lock *lock, int64_t deadline)
+{
+  mr__wait noted;
+  bool others = held != 0;
+  if (others && !mr__wait_begin(&noted, lock)) return MR_DEADLOCK;
+  mr_status status = wait_in_queue(lock, deadline, false);
+  if (others) mr__wait_end(&noted); /* before it owns the lock: nobody waits for what is theirs */
   return status == MR_OK ? own(lock) : status;
 }
 
@@ -173,13 +226,14 @@ mr__lock_acquire(mr__lock *lock, int64_t deadline)
   }
   int expected = FREE;
   if (!kept_until(lock) && atomic_compare_exchange_strong(&lock->state, &expected, HELD)) return own(lock);
-  return wait_for(lock, deadline, false);
+  return wait_for(lock, deadline);
 }
 
-bool
+mr_status
 mr__lock_acquire_last(mr__lock *lock)
 {
-  return wait_for(lock, MR__NEVER, true) == MR_OK;
+  mr_status status = wait_in_queue(lock, MR__NEVER, true);
+  return status == MR_OK ? own(lock) : status;
 }
 
 mr_status

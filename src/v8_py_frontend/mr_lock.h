@@ -28,7 +28,8 @@ typedef struct mr__lock {
 void mr__lock_init(mr__lock *lock);
 void mr__lock_destroy(mr__lock *lock);
 
-/* Takes the lock, once more if this thread has it. MR_OK; MR_TIMEOUT when the deadline came first; MR_CLOSED after mr__lock_cancel(); MR_FORKED. Who has it may go
+/* Takes the lock, once more if this thread has it. MR_OK; MR_TIMEOUT when the deadline came first; MR_CLOSED after mr__lock_cancel(); MR_FORKED; MR_DEADLOCK when this
+ * thread has another lock, and the one that has this lock waits for it, by whatever detours; MR_INTERRUPTED when the interrupt hook said so meanwhile. Who has it may go
  * into V8, and does not get it while a fork is on its way. */
 mr_status mr__lock_acquire(mr__lock *lock, int64_t deadline);
 
@@ -42,6 +43,13 @@ mr_status mr__lock_claim(mr__lock *lock);
 /* Takes the lock if it is free, also when it is cancelled. */
 bool mr__lock_try(mr__lock *lock);
 
+/* How many locks this thread holds. */
+uint32_t mr__locks_held(void);
+
+/* A token of this thread, and of the one that holds the lock; NULL: nobody does. */
+const void *mr__lock_self(void);
+const void *mr__lock_owner(const mr__lock *lock);
+
 /* Whether this thread holds it. */
 bool mr__lock_is_mine(mr__lock *lock);
 
@@ -51,8 +59,8 @@ bool mr__lock_is_held(const mr__lock *lock);
 /* From now on nobody gets the lock who does not have it, but for mr__lock_acquire_last(). Who waits gets MR_CLOSED. */
 void mr__lock_cancel(mr__lock *lock);
 
-/* Takes a cancelled lock, however long it takes. False: in this process nobody can. */
-bool mr__lock_acquire_last(mr__lock *lock);
+/* Takes a cancelled lock, however long it takes. MR_OK; MR_FORKED: in this process nobody can; MR_INTERRUPTED when the interrupt hook said so meanwhile. */
+mr_status mr__lock_acquire_last(mr__lock *lock);
 
 /* Round what the owner does in the host's code, where it may stay for long and wait for anything: a fork does not wait for it. What the first returns, the second takes. */
 uint32_t mr__lock_step_out(mr__lock *lock);

@@ -205,14 +205,19 @@ run_next(mr__context *in, mr_result *result)
   in->queue.first = next->next;
   if (!next->next) in->queue.last = NULL;
   take(next);
-  mr__level entered = mr__level_of(in, &next->options);
-  entered.budget.deadline = next->deadline;
-  mr__level_announce(&entered); /* so that mr_cancel() finds it here or there */
+  mr__level *entered;
+  next->status = mr__level_take(in, &next->options, &entered);
+  if (next->status == MR_OK) {
+    entered->budget.deadline = next->deadline;
+    mr__level_announce(entered); /* so that mr_cancel() finds it here or there */
+  }
   pthread_mutex_unlock(&mutex);
+  if (next->status != MR_OK) return next;
   mrv8_request request = {
       .operation = next->operation, .number = next->number, .target_handle = next->target, .in = next->in, .in_size = next->in_size, .options = &next->options};
-  next->status = mr__run_locked(&entered, &request, result);
-  mr__level_withdraw(&entered);
+  next->status = mr__run_locked(entered, &request, result);
+  mr__level_withdraw(entered);
+  mr__level_give_back(entered);
   return next;
 }
 

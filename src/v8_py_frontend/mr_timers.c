@@ -115,12 +115,14 @@ run_one(mr__context *in, timer due)
   options.cpu_time = in->cpu_time;
   mrv8_request request = {.operation = MRV8_TIMER, .timer = due.callback, .options = &options};
   in->timers.running = due.number;
-  mr__level entered = mr__level_of(in, &options);
-  mr_status status = mr__run_inside(&entered, &request, &result);
-  if (status < 0 && status != MR_CLOSED) {
-    mr__level_explain(&entered, status, &result);
-    mr__host.event(in, MR_EVENT_UNCAUGHT, (uint64_t)(int64_t)status, result.data, result.size);
+  mr__level *entered;
+  mr_status status = mr__level_take(in, &options, &entered);
+  if (status == MR_OK) {
+    status = mr__run_inside(entered, &request, &result);
+    if (status < 0) mr__level_explain(entered, status, &result);
+    mr__level_give_back(entered);
   }
+  if (status < 0 && status != MR_CLOSED) mr__host.event(in, MR_EVENT_UNCAUGHT, (uint64_t)(int64_t)status, result.data, result.size);
   mr_result_free(&result);
   bool again = due.interval && in->timers.running == due.number && !atomic_load(&in->closing);
   in->timers.running = 0;

@@ -74,6 +74,14 @@ OnCollected(v8::Isolate *isolate, v8::GCType, v8::GCCallbackFlags, void *data)
 }
 
 void
+OnInterrupt(v8::Isolate *, void *data)
+{
+  auto *self = static_cast<mrv8_isolate *>(data);
+  self->interrupt_is_due.store(false);
+  self->host->interrupted(self->owner);
+}
+
+void
 Configure(mrv8_isolate *self)
 {
   v8::Isolate *isolate = self->isolate;
@@ -197,12 +205,7 @@ mrv8_cancel_terminate(mrv8_isolate *self)
 void
 mrv8_interrupt(mrv8_isolate *self)
 {
-  self->isolate->RequestInterrupt(
-      [](v8::Isolate *, void *interrupted) {
-        auto *isolate = static_cast<mrv8_isolate *>(interrupted);
-        isolate->host->interrupted(isolate->owner);
-      },
-      self);
+  if (!self->interrupt_is_due.exchange(true)) self->isolate->RequestInterrupt(OnInterrupt, self);
 }
 
 int

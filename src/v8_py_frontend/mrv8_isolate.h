@@ -63,6 +63,7 @@ struct mrv8_isolate {
   std::shared_ptr<mrv8::Modules> modules; /* null: the context has none yet */
   v8::Global<v8::Context> context;
   v8::Global<v8::String> anonymous;     /* "<anonymous>", the name of code that has none */
+  std::atomic<bool> interrupt_is_due{false};
   std::atomic<bool> terminating{false}; /* what V8 was told; it answers only while JavaScript runs */
   uint64_t max_stack = 0;               /* bytes that JavaScript may use of a thread's stack */
   uintptr_t entered_at = 0;             /* where on its stack the thread was that the stack limit was last set for */

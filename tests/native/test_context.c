@@ -424,13 +424,14 @@ inner_loop(void *data)
 }
 
 static void
-terminate_stops_the_innermost_level_alone(void **state)
+terminate_stops_all_levels(void **state)
 {
   (void)state;
   nested all = {.context = open_context()};
   fake_on_call = (fake_hook){inner_loop, &all};
-  assert_int_equal(eval_int(all.context, "call; int 3"), 3);
+  assert_int_equal(eval(all.context, "call; loop", 0), MR_TERMINATED);
   assert_int_equal(all.inner, MR_TERMINATED);
+  assert_int_equal(eval_int(all.context, "int 2"), 2);
   mr_context_close(all.context);
 }
 
@@ -661,7 +662,7 @@ main(void)
       TEST(terminate_from_another_thread),
       TEST(terminating_what_does_not_run_does_nothing),
       TEST(terminate_from_inside),
-      TEST(terminate_stops_the_innermost_level_alone),
+      TEST(terminate_stops_all_levels),
       TEST(the_first_reason_is_the_one_that_is_told),
       TEST(a_full_heap_ends_the_call),
       TEST(an_outer_memory_limit_holds_inside),

@@ -109,6 +109,10 @@ contexts_that_are_none(void **state)
     assert_int_equal(mr_cancel(id, 1), MR_BAD_CONTEXT);
     mr_store_release(id);
     assert_int_equal(mr_terminate(id), MR_BAD_CONTEXT);
+    assert_int_equal(mr_interrupt(id), MR_BAD_CONTEXT);
+    assert_int_equal(mr_wait(id, &reached, 1), MR_BAD_CONTEXT);
+    assert_int_equal(mr_wait(id, NULL, 1), MR_BAD_ARGUMENT);
+    assert_int_equal(mr_wait(id, &reached, -1), MR_BAD_ARGUMENT);
     assert_int_equal(mr_handle_count(id, &count), MR_BAD_CONTEXT);
     assert_int_equal(count, 0);
     assert_int_equal(mr_context_close(id), MR_OK);

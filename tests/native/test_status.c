@@ -31,6 +31,9 @@ values_are_frozen(void **state)
       {-18, "MR_TOO_LARGE"},
       {-19, "MR_DEADLOCK"},
       {-20, "MR_CPU_TIME"},
+      {-21, "MR_FORKED"},
+      {-22, "MR_INTERRUPTED"},
+      {-23, "MR_BUSY"},
   };
   for (size_t i = 0; i < COUNT(frozen); i++) assert_string_equal(mr_status_name(frozen[i].value), frozen[i].name);
 }

@@ -30,7 +30,7 @@ static void
 note(mr_status status)
 {
   REQUIRE(status == MR_OK || status == MR_EXCEPTION || status == MR_TIMEOUT || status == MR_TERMINATED || status == MR_CLOSED || status == MR_BAD_CONTEXT ||
-          status == MR_BAD_HANDLE || status == MR_MEMORY_LIMIT);
+          status == MR_BAD_HANDLE || status == MR_MEMORY_LIMIT || status == MR_DEADLOCK);
   atomic_fetch_add(&outcomes[status > 0 ? 31 : -status], 1);
 }
 

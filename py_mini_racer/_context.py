@@ -9,12 +9,14 @@ from ctypes import addressof, byref, c_int32, c_uint64, sizeof, string_at
 from math import isnan
 from operator import index as as_index
 
-from py_mini_racer import _buffers, _dll, _host, _wire
+from py_mini_racer import _buffers, _dll, _host, _interrupt, _wire
 from py_mini_racer._convert import Converters
 from py_mini_racer._exc import (
+    JSBusyError,
     JSClosedException,
     JSConversionException,
     JSCPUTimeException,
+    JSDeadlockError,
     JSEvalException,
     JSForkedError,
     JSOOMException,
@@ -56,6 +58,9 @@ _STOPPED: dict[int, type[JSEvalException]] = {
     _dll.TERMINATED: JSTerminatedException,
     _dll.CLOSED: JSClosedException,
     _dll.BAD_CONTEXT: JSClosedException,
+    _dll.INTERRUPTED: JSTerminatedException,
+    _dll.DEADLOCK: JSDeadlockError,
+    _dll.BUSY: JSBusyError,
 }
 
 # What limits are called in the library: what in Python, and how much of theirs is one of ours.
@@ -305,15 +310,14 @@ class Context:
     def failed(self, status: int, message: bytes) -> NoReturn:
         """Raises what a call has failed with; the message is the error's, or names the place."""
         error: BaseException = self.failure(status, message)
-        fatal = self.host.fatal
-        if fatal is not None and status == _dll.TERMINATED:
-            self.host.fatal = None
-            error = fatal
+        kept = _interrupt.take() if status == _dll.INTERRUPTED else None
+        if kept is not None:
+            error = kept
         try:
             raise error
         finally:
             # A Python exception that went through JavaScript remembers this frame, and this frame the error that it became, which holds on to JavaScript's.
-            del error, fatal
+            del error, kept
 
     def eval(self, code: str, options: _dll.Options | None) -> Any:
         """Evaluates a script."""
@@ -350,8 +354,12 @@ class Context:
         return "sandbox" in _dll.features()
 
     def terminate(self) -> None:
-        """Ends the innermost call that runs in the context now, if there is one."""
+        """Ends what runs in the context now, if anything does."""
         self.library.mr_terminate(self._id)
+
+    def end_call(self, error: BaseException) -> None:
+        """In a callback: ends the call that it belongs to, which then raises the error."""
+        _interrupt.end_call(self.library, self._id, error)
 
     def cancel(self, call: int) -> None:
         """Ends the call whose options have this number, if it runs now."""

@@ -10,6 +10,8 @@ MiniRacerBaseException
 │   │   └── JSClosedException        the MiniRacer is closed, or was while the call ran
 │   ├── JSForkedError                it was left behind in another process by a fork
 │   ├── JSImportError                (also ImportError) a module cannot be found or loaded
+│   ├── JSDeadlockError              (also RuntimeError) the call would wait for its own thread
+│   ├── JSBusyError                  (also RuntimeError) the context cannot be entered from here
 │   ├── JSKeyError                   (also KeyError) an object has no such property
 │   └── JSValueError                 (also ValueError) a value that cannot be used here
 ├── JSPromiseError                   a promise was rejected
@@ -127,6 +129,33 @@ class JSForkedError(JSEvalException):
 
 class JSImportError(JSEvalException, ImportError):
     """A module cannot be found or loaded. The text names the specifier, the importing file and its line."""
+
+
+class JSDeadlockError(JSEvalException, RuntimeError):
+    """The call would wait for something that cannot come about before it returns.
+
+    In a callback: another thread runs JavaScript in the context, and waits for one that this thread is in; or what a promise waits for
+    needs this thread.
+    """
+
+    def __init__(self, message: str = "this would wait for ever: it needs what only this thread can do") -> None:
+        super().__init__(message)
+
+
+class JSBusyError(JSEvalException, RuntimeError):
+    """The context cannot be entered from here.
+
+    A signal's handler has interrupted a script of this context; or the thread is in a callback, and this is another greenlet than that of the callback.
+    """
+
+    def __init__(
+        self,
+        message: str = (
+            "the context cannot be entered from here: this is a signal handler that interrupts a script of it, "
+            "or another greenlet of a thread that is in a callback"
+        ),
+    ) -> None:
+        super().__init__(message)
 
 
 class JSKeyError(JSEvalException, KeyError):

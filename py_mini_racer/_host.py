@@ -11,7 +11,7 @@ from ctypes import string_at
 from itertools import count
 from weakref import ref
 
-from py_mini_racer import _dll, _wire
+from py_mini_racer import _dll, _interrupt, _wire
 from py_mini_racer._exc import (
     JSClosedException,
     JSConversionException,
@@ -71,9 +71,6 @@ class Host:
         self.closed = False
         self.tasks: set[Task[None]] = set()  # coroutines that JavaScript waits for
         self._waiting: dict[int, Waiter] = {}  # by mr_options.call of mr_await()
-        self.fatal: BaseException | None = (
-            None  # a KeyboardInterrupt or the like that a callback raised: it ends the script and goes on
-        )
         self.depth: dict[int, int] = {}  # callbacks running, by thread
 
     def register(self, key: object, make: Callable[[], Asked | _Raised]) -> int:
@@ -253,16 +250,15 @@ class Host:
             error = problem
         if value is _wire.HOLE_VALUE:
             return
-        if self.fatal is not None and isinstance(error, JSTerminatedException):
-            error, self.fatal = self.fatal, None
+        if isinstance(error, JSTerminatedException):
+            error = _interrupt.take() or error
         waiter = self._waiting.pop(number, None)
         if waiter is not None:
             waiter(value, error)
 
     def _thrown(self, error: BaseException, context: Context) -> _wire.Message:
         if not isinstance(error, Exception):
-            self.fatal = error
-            context.terminate()
+            context.end_call(error)
         return self.thrown(error, context)
 
     def thrown(self, error: BaseException, context: Context) -> _wire.Message:

@@ -48,6 +48,7 @@ from py_mini_racer._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from py_mini_racer._aliases import PyJsFunctionType, PythonJSConvertedTypes
+    from py_mini_racer._stats import Stats
 
 __all__ = [
     "DEFAULT_V8_FLAGS",
@@ -90,6 +91,7 @@ __all__ = [
     "PyJsFunctionType",
     "PyProxy",
     "PythonJSConvertedTypes",
+    "Stats",
     "StrictMiniRacer",
     "WrongReturnTypeException",
     "__version__",
@@ -99,7 +101,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """The two aliases for type checkers, made when they are asked for: they need datetime and typing."""
+    """What type checkers want, made when it is asked for: it needs datetime and typing."""
+    if name == "Stats":
+        from py_mini_racer import _stats
+
+        return _stats.Stats
     if name not in ("PyJsFunctionType", "PythonJSConvertedTypes"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from py_mini_racer import _aliases

@@ -238,6 +238,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_buffer_new": (c_int32, [c_uint64, c_uint32, c_uint64, _OPTIONS, c_void_p]),
     "mr_preview": (c_int32, _ON_VALUE),
     "mr_heap_stats": (c_int32, _ON_CONTEXT),
+    "mr_stats": (c_int32, _ON_CONTEXT),
     "mr_heap_snapshot": (c_int32, _ON_CONTEXT),
     "mr_low_memory": (c_int32, _ON_CONTEXT),
     "mr_submit": (c_int32, [c_uint64, c_uint32, c_uint64, c_char_p, c_size_t, _OPTIONS]),

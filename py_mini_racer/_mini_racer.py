@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from py_mini_racer._aliases import PyJsFunctionType
     from py_mini_racer._exc import JSPromiseError
     from py_mini_racer._modules import Limits, Modules
+    from py_mini_racer._stats import Stats
     from py_mini_racer._types import JSFunction, JSMappedObject, JSModule, PyProxy
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -709,6 +710,23 @@ class MiniRacer:
         context = self._open()
         numbers: dict[str, int] = context.run(context.library.mr_heap_stats, None)
         return {name: int(number) for name, number in numbers.items()}
+
+    def stats(self) -> Stats:
+        """Numbers of this context, for monitoring: memory, handles, calls, time, limits; see `Stats` for all of them.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx = MiniRacer()
+            >>> before = ctx.stats()["calls"]
+            >>> ctx.eval("1 + 1")
+            2
+            >>> ctx.stats()["calls"] - before  # the eval, and this one itself
+            2
+
+        It is one call into the context, waits for what runs there, and takes some microseconds.
+        """
+        from py_mini_racer._stats import stats
+
+        return stats(self._open())
 
     def heap_snapshot(self) -> Any:
         """A snapshot of the heap as Chromium's developer tools read it, as a dict. `json.dump` writes it; the file's name must end in `.heapsnapshot`."""

@@ -134,7 +134,7 @@ typedef int (*mr_hook)(void *data);
 typedef struct mr_context_options {
   uint32_t struct_size;       /* sizeof(mr_context_options) */
   uint32_t reserved;          /* 0 */
-  uint64_t max_memory;        /* bytes of JavaScript heap; 0: V8's default for this machine */
+  uint64_t max_memory;        /* bytes of JavaScript heap; 0: a quarter of the memory that this process may use, from 32 MB to 1 GB */
   uint64_t max_stack;         /* bytes of C stack that JavaScript may use on any one thread; 0: 984 KiB, less on threads with small stacks */
   mr_host_call call;          /* NULL: host functions throw */
   mr_host_event event;        /* NULL: nobody is told */
@@ -331,6 +331,17 @@ MR_API mr_status mr_preview(mr_context context, mr_handle value, const mr_option
 
 /* Numbers of the heap: an object of them, in bytes, named as V8 names them. Runs JS: no. */
 MR_API mr_status mr_heap_stats(mr_context context, const mr_options *options, mr_result *result);
+
+/* Numbers of the context, as an object of numbers and of one object of objects. Sizes are in bytes, times in nanoseconds. Runs JS: no.
+ *   contexts                  open in the process, or still closing
+ *   handles, timers, awaited  that the client holds; that are to run; promises that are waited for
+ *   calls, js_time            begun, nested ones and timers' callbacks included; what the outermost of them took, callbacks included, by a clock of some milliseconds
+ *   waiting, wait_time        calls that wait for other threads' calls now; what all such waits took
+ *   timeouts, cpu_timeouts, memory_stops     calls that a limit stopped
+ *   gcs, gc_time              garbage collections of the isolate on its own thread
+ *   used_heap_size, total_heap_size, total_physical_size, heap_size_limit, malloced_memory, external_memory     as V8 has them
+ *   heap_spaces               an object of one object for each of V8's spaces, by its name: size, used, available, physical */
+MR_API mr_status mr_stats(mr_context context, const mr_options *options, mr_result *result);
 
 /* A snapshot of the heap, as the JSON text that Chromium's developer tools read. */
 MR_API mr_status mr_heap_snapshot(mr_context context, const mr_options *options, mr_result *result);

@@ -146,6 +146,12 @@ mr_heap_stats(mr_context context, const mr_options *options, mr_result *result)
 }
 
 mr_status
+mr_stats(mr_context context, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_NUMBERS, NULL, 0, options, result);
+}
+
+mr_status
 mr_heap_snapshot(mr_context context, const mr_options *options, mr_result *result)
 {
   return run(context, 0, MRV8_HEAP_SNAPSHOT, NULL, 0, options, result);

@@ -9,6 +9,7 @@
 
 #include "mr_clock.h"
 #include "mr_level.h"
+#include "mr_memory.h"
 #include "mr_options.h"
 #include "mr_table.h"
 #include "mr_wait.h"
@@ -92,6 +93,7 @@ mr_context_new(const mr_context_options *options, mr_context *id)
   mr_context_options full = {.struct_size = sizeof full};
   if (!mr__options_copy(&full, sizeof full, options) || full.timeout < 0 || full.cpu_time < 0) return MR_BAD_ARGUMENT;
   if (!mr__contexts_usable()) return MR_NOT_INITIALIZED;
+  if (!full.max_memory) full.max_memory = mr__memory_default_heap();
   if (!mr__heaps_has_room()) return MR_NO_MEMORY;
   mr__context *made = allocate();
   if (!made) return MR_NO_MEMORY;

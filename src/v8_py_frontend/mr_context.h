@@ -32,6 +32,10 @@ typedef struct mr__context {
   uint64_t soft_limit;       /* bytes; 0: none */
   bool soft_limit_reached;
   bool interrupted; /* it stands still while the interrupt hook runs: V8 must not be entered */
+  uint64_t calls;  /* that were begun, timers' callbacks and calls within callbacks included */
+  int64_t js_time; /* nanoseconds that outermost calls have taken */
+
+  atomic_uint_fast64_t timeouts, cpu_timeouts, memory_stops; /* calls that a limit has stopped; anybody */
 
   pthread_mutex_t levels_mutex; /* protects the chain for those who look at it from outside; who has the lock writes it under both */
   struct mr__level *innermost;

@@ -1,5 +1,6 @@
 /* mr_host.c: what V8 asks of a context, and what the client is told. All of it on the thread that has the context's lock. */
 #include <pthread.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -169,7 +170,31 @@ interrupted(void *owner)
   if (stop && in->innermost) mr__level_stop(in->innermost, MR_INTERRUPTED);
 }
 
-const mrv8_host mr__host = {handle_share, handle_new, handle_get, near_heap_limit, heap_used, call, event, mr__store_new, timer_new, timer_take, interrupted};
+static size_t
+stats(void *owner, mrv8_stat rows[MRV8_MOST_STATS])
+{
+  mr__context *in = owner;
+  int64_t waited;
+  uint32_t waiting = mr__lock_waiting(&in->lock, &waited);
+  const mrv8_stat all[] = {
+      {"contexts", (double)mr_context_count()},
+      {"handles", (double)in->handles.count},
+      {"timers", in->timers.count},
+      {"calls", (double)in->calls},
+      {"waiting", waiting},
+      {"js_time", (double)in->js_time},
+      {"wait_time", (double)waited},
+      {"timeouts", (double)atomic_load(&in->timeouts)},
+      {"cpu_timeouts", (double)atomic_load(&in->cpu_timeouts)},
+      {"memory_stops", (double)atomic_load(&in->memory_stops)},
+  };
+  _Static_assert(sizeof all / sizeof *all <= MRV8_MOST_STATS, "the bridge has room for no more");
+  memcpy(rows, all, sizeof all);
+  return sizeof all / sizeof *all;
+}
+
+const mrv8_host mr__host = {handle_share, handle_new,    handle_get, near_heap_limit, heap_used,   call,
+                            event,        mr__store_new, timer_new,  timer_take,      interrupted, stats};
 
 mr_status
 mr_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t size, const mr_slice *buffers, size_t buffer_count)

@@ -42,12 +42,22 @@ mr__level_stop(mr__level *running, mr_status why)
   pthread_mutex_unlock(&in->levels_mutex);
 }
 
+static void
+count_stop(mr__context *in, mr_status why)
+{
+  atomic_uint_fast64_t *counter = why == MR_TIMEOUT ? &in->timeouts : why == MR_CPU_TIME ? &in->cpu_timeouts : &in->memory_stops;
+  atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
 void
 mr__level_stop_at(mr__level *running, mr_status why, mr__stop limit)
 {
   mr__context *in = running->context;
   pthread_mutex_lock(&in->levels_mutex);
-  if (running->stopped == MR_OK) running->stop = limit;
+  if (running->stopped == MR_OK) {
+    running->stop = limit;
+    count_stop(in, why);
+  }
   mr__levels_stop(in, running, why);
   pthread_mutex_unlock(&in->levels_mutex);
 }
@@ -285,23 +295,27 @@ mr__level_end_callback(void)
 mr_status
 mr__run_inside(mr__level *entered, mrv8_request *request, mr_result *result)
 {
+  mr__context *in = entered->context;
   mr__level *around = entered->around = innermost_here;
   if (around) {
     entered->budget.around = &around->budget;
-    entered->budget.elsewhere = around->budget.elsewhere || around->context != entered->context;
+    entered->budget.elsewhere = around->budget.elsewhere || around->context != in;
   }
   mr_status status = mr__level_push(entered);
   request->outermost = entered->outer == NULL;
   innermost_here = entered;
   bool hooked = mr__is_hooked();
-  mr_context outer = hooked ? mr__tick_enter(entered->context->id) : 0;
-  if (status == MR_OK) status = mrv8_run(entered->context->isolate, request, result);
+  mr_context outer = hooked ? mr__tick_enter(in->id) : 0;
+  in->calls++;
+  int64_t start = request->outermost ? mr__now_coarse() : 0;
+  if (status == MR_OK) status = mrv8_run(in->isolate, request, result);
+  if (request->outermost) in->js_time += mr__now_coarse() - start;
   mr_status why = mr__level_pop(entered);
   innermost_here = around;
-  if (request->outermost && request->operation != MRV8_TELL && mrv8_has_news(entered->context->isolate) && tell(entered) == MR_INTERRUPTED)
+  if (request->outermost && request->operation != MRV8_TELL && mrv8_has_news(in->isolate) && tell(entered) == MR_INTERRUPTED)
     why = MR_INTERRUPTED;
   if (hooked) mr__tick_leave(outer);
-  if (why == MR_INTERRUPTED && status == MR_OK) forget_answer(entered->context, result);
+  if (why == MR_INTERRUPTED && status == MR_OK) forget_answer(in, result);
   return why == MR_INTERRUPTED || (status != MR_OK && why != MR_OK) ? why : status; /* a call that was to end did not end because of what it says */
 }
 
@@ -331,7 +345,10 @@ keep_detail(mr_status status, const mr__level *left, mr_result *result)
 void
 mr__level_waited(mr__level *left, mr_status status, mr_result *result)
 {
-  if (status == MR_TIMEOUT) left->stop = timed_out(left);
+  if (status == MR_TIMEOUT) {
+    left->stop = timed_out(left);
+    count_stop(left->context, status);
+  }
   mr__level_explain(left, status, result);
 }
 

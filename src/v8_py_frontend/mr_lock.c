@@ -172,6 +172,7 @@ wait_in_queue(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
   mr_status status = MR_OK;
   mr__waiter waiter = {.since = mr__now()};
   pthread_mutex_lock(&lock->mutex);
+  lock->waiting++;
   enqueue(lock, &waiter);
   while (!waiter.granted && status == MR_OK) {
     if (lock->cancelled && !even_if_cancelled) {
@@ -188,6 +189,8 @@ wait_in_queue(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
     else status = MR_TIMEOUT;
   }
   dequeue(lock, &waiter);
+  lock->waiting--;
+  lock->waited += mr__now() - waiter.since;
   if (status != MR_OK && lock->first) pthread_cond_signal(&lock->first->wake); /* a signal that was meant for the lock, not for us, goes on */
   pthread_mutex_unlock(&lock->mutex);
   return status;
@@ -296,6 +299,16 @@ mr__lock_forked(mr__lock *lock, bool lost)
   atomic_store(&lock->place, MR__INSIDE);
   atomic_store(&lock->owner, NULL);
   lock->depth = lock->out_at = 0;
+}
+
+uint32_t
+mr__lock_waiting(mr__lock *lock, int64_t *waited)
+{
+  pthread_mutex_lock(&lock->mutex);
+  uint32_t waiting = lock->waiting;
+  *waited = lock->waited;
+  pthread_mutex_unlock(&lock->mutex);
+  return waiting;
 }
 
 void

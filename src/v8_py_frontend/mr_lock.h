@@ -23,6 +23,8 @@ typedef struct mr__lock {
   int64_t wanted_since; /* by who asked with mr__lock_claim() and did not get it; 0: nobody */
   bool cancelled;
   _Atomic int64_t kept_until; /* the lock is free, and until then kept for the one that wants it; 0: it is not; written under the mutex */
+  uint32_t waiting;           /* how many are in the queue */
+  int64_t waited;             /* nanoseconds that those who were in it have waited, all together */
 } mr__lock;
 
 void mr__lock_init(mr__lock *lock);
@@ -55,6 +57,9 @@ bool mr__lock_is_mine(mr__lock *lock);
 
 /* Whether some thread held it a moment ago. */
 bool mr__lock_is_held(const mr__lock *lock);
+
+/* How many wait for it now; and how long all that ever had to wait have waited. */
+uint32_t mr__lock_waiting(mr__lock *lock, int64_t *waited);
 
 /* From now on nobody gets the lock who does not have it, but for mr__lock_acquire_last(). Who waits gets MR_CLOSED. */
 void mr__lock_cancel(mr__lock *lock);

@@ -18,6 +18,14 @@ typedef struct mrv8_value mrv8_value;     /* one JavaScript value, kept alive */
 typedef struct mrv8_timer mrv8_timer;     /* a callback that a timer is going to call, with its arguments */
 typedef struct mrv8_store mrv8_store;     /* memory of a buffer, kept alive; outlives isolates */
 
+/* A number with its name, in mr_stats(). */
+typedef struct mrv8_stat {
+  const char *name;
+  double value;
+} mrv8_stat;
+
+#define MRV8_MOST_STATS 16 /* the core's are at most so many */
+
 /* The bridge's questions to the core; `owner` is what mrv8_isolate_new() was given. All are asked by the thread that holds the lock, during a (locked) call. */
 typedef struct mrv8_host {
   /* The handle of a value that is already held, with so many references more; 0 when there is none. `same` compares a held value with `local`. */
@@ -42,6 +50,8 @@ typedef struct mrv8_host {
   mrv8_timer *(*timer_take)(void *owner, uint32_t number);
   /* What mrv8_interrupt() has asked for. JavaScript waits meanwhile, and nothing of V8's may be used but mrv8_terminate(). */
   void (*interrupted)(void *owner);
+  /* The core's numbers for mr_stats(); how many there are. */
+  size_t (*stats)(void *owner, mrv8_stat stats[MRV8_MOST_STATS]);
 } mrv8_host;
 
 /* V8 is about to end the process, and says where and why; the core tells the user. `owner` is of the isolate that the thread is in, or NULL. Called in any state. */
@@ -71,6 +81,7 @@ typedef enum mrv8_operation {
   MRV8_BUFFER, /* `number`: element, `in_size`: bytes; no `in` */
   MRV8_PREVIEW,
   MRV8_HEAP_STATS,
+  MRV8_NUMBERS, /* of the core and of V8 */
   MRV8_HEAP_SNAPSHOT,
   MRV8_LOW_MEMORY,
   MRV8_TIMER,            /* `timer`; what it throws goes to MR_EVENT_UNCAUGHT */

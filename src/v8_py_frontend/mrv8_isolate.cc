@@ -8,11 +8,16 @@
 #include <cerrno>
 #include <new>
 
+#include "mr_clock.h"
+
 namespace {
 
 constexpr uint64_t kDefaultStack = 984 * 1024;
 constexpr uintptr_t kReserve = 128 * 1024; /* for V8's own C++ functions, which look at the limit only when they are called, and for the host's callbacks */
 constexpr uintptr_t kDrift = 32 * 1024;    /* the limit is set anew when the thread enters from further away than this */
+
+/* What stops the script while it goes on; not the steps of marking in between, which begin and do not end. */
+constexpr auto kCollections = static_cast<v8::GCType>(v8::kGCTypeScavenge | v8::kGCTypeMarkSweepCompact);
 
 /* What a thread knows of its stack, found out once. */
 struct ThisThread {
@@ -65,9 +70,21 @@ OnNearHeapLimit(void *data, size_t current, size_t initial)
 }
 
 void
+OnCollecting(v8::Isolate *, v8::GCType, v8::GCCallbackFlags, void *data)
+{
+  auto *self = static_cast<mrv8_isolate *>(data);
+  if (!self->gc_start) self->gc_start = mr__now(); /* a collection may begin with another one */
+}
+
+void
 OnCollected(v8::Isolate *isolate, v8::GCType, v8::GCCallbackFlags, void *data)
 {
   auto *self = static_cast<mrv8_isolate *>(data);
+  if (self->gc_start) {
+    self->gcs++;
+    self->gc_time += mr__now() - self->gc_start;
+    self->gc_start = 0;
+  }
   v8::HeapStatistics heap;
   isolate->GetHeapStatistics(&heap);
   self->host->heap_used(self->owner, heap.used_heap_size(), heap.total_heap_size());
@@ -90,6 +107,7 @@ Configure(mrv8_isolate *self)
   isolate->SetCaptureStackTraceForUncaughtExceptions(true, 100);
   isolate->AddNearHeapLimitCallback(OnNearHeapLimit, self);
   isolate->AutomaticallyRestoreInitialHeapLimit();
+  isolate->AddGCPrologueCallback(OnCollecting, self, kCollections);
   isolate->AddGCEpilogueCallback(OnCollected, self);
 }
 
@@ -167,6 +185,7 @@ mrv8_isolate_delete(mrv8_isolate *self)
   {
     v8::Isolate::Scope isolate_scope(self->isolate);
     self->isolate->RemoveNearHeapLimitCallback(OnNearHeapLimit, 0);
+    self->isolate->RemoveGCPrologueCallback(OnCollecting, self);
     self->isolate->RemoveGCEpilogueCallback(OnCollected, self);
     for (const auto &reference : self->references) delete reference.second;
     self->handlers.Reset();

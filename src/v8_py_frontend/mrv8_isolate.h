@@ -65,6 +65,9 @@ struct mrv8_isolate {
   v8::Global<v8::String> anonymous;     /* "<anonymous>", the name of code that has none */
   std::atomic<bool> interrupt_is_due{false};
   std::atomic<bool> terminating{false}; /* what V8 was told; it answers only while JavaScript runs */
+  uint64_t gcs = 0;                     /* collections that have ended */
+  int64_t gc_time = 0;                  /* nanoseconds that they took */
+  int64_t gc_start = 0;                 /* of the one that runs; 0: none does */
   uint64_t max_stack = 0;               /* bytes that JavaScript may use of a thread's stack */
   uintptr_t entered_at = 0;             /* where on its stack the thread was that the stack limit was last set for */
   uintptr_t stack_limit = 0;            /* address, for the thread that is inside */

@@ -301,6 +301,10 @@ OperateOnContext(const Run &run, Answer *answer)
     case MRV8_LOW_MEMORY:
       run.isolate->LowMemoryNotification();
       break;
+    case MRV8_NUMBERS:
+      answer->written = true;
+      answer->status = mrv8::WriteAllStats(run);
+      return;
     case MRV8_HEAP_STATS:
     case MRV8_HEAP_SNAPSHOT:
       answer->written = true;

@@ -102,6 +102,9 @@ void ForgetRejection(mrv8_isolate *self, v8::Local<v8::Promise> promise);
 mr_status Await(const Run &run, v8::Local<v8::Value> target);
 mr_status Preview(const Run &run, v8::Local<v8::Value> target);
 
+/* MRV8_NUMBERS. */
+mr_status WriteAllStats(const Run &run);
+
 /* Microtasks were stopped, and V8 has thrown away those that were still to run: tells the host of the promises that are settled and would have been told of in these. */
 void TellLost(mrv8_isolate *self);
 

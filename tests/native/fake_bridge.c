@@ -489,6 +489,22 @@ mrv8_has_news(const mrv8_isolate *self)
   return self->news[0] != 0;
 }
 
+/* The core's numbers: an object of them. */
+static mr_status
+put_stats(const run *run)
+{
+  mrv8_stat stats[MRV8_MOST_STATS];
+  size_t count = run->self->host->stats(run->self->owner, stats);
+  REQUIRE(count && count <= MRV8_MOST_STATS);
+  mr__result_start(run->result);
+  mr_status status = put_count(run->result, MR_TAG_OBJECT, count);
+  for (size_t i = 0; i < count && status == MR_OK; i++) {
+    status = put_string(run->result, stats[i].name);
+    if (!mr__result_put_tag(run->result, MR_TAG_DOUBLE, &stats[i].value, sizeof stats[i].value)) status = MR_NO_MEMORY;
+  }
+  return status;
+}
+
 static mr_status
 put_store(const run *run)
 {
@@ -535,6 +551,7 @@ step(const run *run, const char *command)
   if (is(&argument, command, "timer")) return put_timer(run, argument, 0);
   if (is(&argument, command, "every")) return put_timer(run, argument, 1);
   if (is(&argument, command, "clear")) return clear_timer(run, argument);
+  if (is(&argument, command, "stats")) return put_stats(run);
   if (is(&argument, command, "store")) return put_store(run);
   if (is(&argument, command, "string")) return put_string(run->result, argument);
   if (is(&argument, command, "bytes")) return put_bytes(run->result, argument);
@@ -559,6 +576,8 @@ write_script(mrv8_isolate *self, const mrv8_request *request, char *script, size
     size_t copied = request->in_size < size ? request->in_size : size - 1;
     memcpy(script, request->in, copied);
     script[copied] = 0;
+  } else if (request->operation == MRV8_NUMBERS) {
+    snprintf(script, size, "stats");
   } else if (request->operation == MRV8_GLOBALS) {
     snprintf(script, size, "handle globals");
   } else if (request->target) {

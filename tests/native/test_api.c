@@ -1,6 +1,7 @@
 /* test_api.c: what each public function asks of the bridge, and how its answer comes back. */
 #include <stdio.h>
 
+#include "mr_memory.h"
 #include "testing.h"
 
 static mr_context context;
@@ -76,8 +77,11 @@ each_function_asks_for_its_operation(void **state)
   static const struct {
     mr_status (*function)(mr_context, const mr_options *, mr_result *);
     mrv8_operation operation;
-  } of_contexts[] = {
-      {mr_promise_new, MRV8_PROMISE}, {mr_heap_stats, MRV8_HEAP_STATS}, {mr_heap_snapshot, MRV8_HEAP_SNAPSHOT}, {mr_low_memory, MRV8_LOW_MEMORY}};
+  } of_contexts[] = {{mr_promise_new, MRV8_PROMISE},
+                     {mr_heap_stats, MRV8_HEAP_STATS},
+                     {mr_stats, MRV8_NUMBERS},
+                     {mr_heap_snapshot, MRV8_HEAP_SNAPSHOT},
+                     {mr_low_memory, MRV8_LOW_MEMORY}};
   for (size_t i = 0; i < COUNT(of_contexts); i++) {
     assert_int_equal(of_contexts[i].function(context, NULL, &result), MR_OK);
     assert_int_equal(fake_last.operation, of_contexts[i].operation);
@@ -230,7 +234,7 @@ context_options_reach_the_bridge(void **state)
   assert_int_equal(fake_context_options.max_stack, 2000);
   mr_context_close(opened);
   assert_int_equal(mr_context_new(NULL, &opened), MR_OK);
-  assert_int_equal(fake_context_options.max_memory, 0);
+  assert_int_equal(fake_context_options.max_memory, mr__memory_default_heap());
   mr_context_close(opened);
 }
 

@@ -18,7 +18,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-c test-py test-pythons abi check format wheel sdist docs docs-serve bench clean
+.PHONY: help build demo test test-c test-py test-pythons hostile abi check format wheel sdist docs docs-serve bench clean
 
 help: ## list the commands
 	@echo "mini-racer: V8 inside Python. usage: make COMMAND"; echo
@@ -43,6 +43,9 @@ test-py: $(STAMP)test $(BUILT) ## Python tests [ARGS="-k timeout"]
 
 test-pythons: $(STAMP)test $(BUILT) ## the Python tests on every Python from 3.10 that this machine has
 	$(PY) helpers/pythons.py $(ARGS)
+
+hostile: $(STAMP)test $(BUILT) ## hostile scripts, each in a process of its own; writes docs/hostile.md
+	$(PY) -m tests.hostile.run --table docs/hostile.md
 
 abi: $(STAMP)test ## compare header, exported symbols and ctypes table
 	$(PY) helpers/abi.py

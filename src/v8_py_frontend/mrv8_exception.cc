@@ -31,13 +31,25 @@ Describe(const Run &run, v8::Local<v8::Value> value, v8::Local<v8::String> *text
   return !inner.HasTerminated();
 }
 
+/* As much of a string as anybody may want to read; undefined when there is no room for it. */
+v8::Local<v8::Value>
+Shortened(const Run &run, v8::Local<v8::String> string)
+{
+  if (string->Length() <= kLongest) return string;
+  std::u16string text;
+  Append(run, &text, string);
+  v8::Local<v8::String> start;
+  auto made = v8::String::NewFromTwoByte(run.isolate, reinterpret_cast<const uint16_t *>(text.data()), v8::NewStringType::kNormal, static_cast<int>(text.size()));
+  return made.ToLocal(&start) ? start.As<v8::Value>() : v8::Undefined(run.isolate).As<v8::Value>();
+}
+
 /* A property of the thrown object that is a string, else undefined. False as above. */
 bool
 StringProperty(const Run &run, v8::Local<v8::Value> thrown, v8::Local<v8::String> name, v8::Local<v8::Value> *value)
 {
   v8::TryCatch inner(run.isolate);
   bool is_string = thrown->IsObject() && thrown.As<v8::Object>()->Get(run.context, name).ToLocal(value) && (*value)->IsString();
-  if (!is_string) *value = v8::Undefined(run.isolate);
+  *value = is_string ? Shortened(run, value->As<v8::String>()) : v8::Undefined(run.isolate).As<v8::Value>();
   return !inner.HasTerminated();
 }
 

@@ -370,15 +370,17 @@ Operate(const Run &run, Answer *answer)
   return answer->status;
 }
 
-/* Microtasks and the tasks that V8 has posted. What they throw goes to the host later. False when they were stopped. */
+/* Microtasks and the tasks that V8 has posted. What they throw goes to the host later. False when they were stopped: a task of V8's may catch that itself, as
+ * the one of FinalizationRegistry does. */
 bool
 RunTasks(const Run &run)
 {
   v8::TryCatch ignored(run.isolate);
   v8::MicrotaskQueue *microtasks = run.self->microtasks.get();
+  auto stopped = [&] { return ignored.HasTerminated() || run.self->terminating.load(); };
   do microtasks->PerformCheckpoint(run.isolate);
-  while (!ignored.HasTerminated() && mrv8::RunForegroundTask(run.isolate));
-  if (!ignored.HasTerminated()) return true;
+  while (!stopped() && mrv8::RunForegroundTask(run.isolate));
+  if (!stopped()) return true;
   mrv8::TellLost(run.self);
   return false;
 }

@@ -28,6 +28,7 @@ from py_mini_racer._exc import (
 )
 from py_mini_racer._loaders import ModuleFolder, ModuleMap, ModuleSource
 from py_mini_racer._mini_racer import MiniRacer, StrictMiniRacer, mini_racer
+from py_mini_racer._node_modules import NodeModules
 from py_mini_racer._types import (
     CancelableJSFunction,
     JSArray,
@@ -88,6 +89,7 @@ __all__ = [
     "ModuleFolder",
     "ModuleMap",
     "ModuleSource",
+    "NodeModules",
     "PyJsFunctionType",
     "PyProxy",
     "PythonJSConvertedTypes",

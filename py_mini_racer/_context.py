@@ -249,6 +249,7 @@ class Context:
         self.options: _dll.Options | None = None  # of calls that have none of their own
         self.event_loop: AbstractEventLoop | None = None  # of coroutines that are called where no loop runs
         self.host = _host.Host(self)
+        self.timeout_sec = timeout_sec
         self.modules: Modules | None = None  # made when they are first needed
         self._kept: list[_dll.Options] = []  # that the crossing may read
         self.crossing = _lane.crossing(self, self._id)

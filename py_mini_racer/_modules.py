@@ -22,6 +22,7 @@ from py_mini_racer._exc import (
     JSTerminatedException,
     JSTimeoutException,
 )
+from py_mini_racer._host import next_number
 from py_mini_racer._loaders import (
     ModuleFolder,
     ModuleMap,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     Walk = Generator[list[Callable[[], Any]], list["_Outcome"], Any]
 
 MOST_MODULES = 100_000  # of one context; beyond that a loader is taken to invent them without end
+_TICK = 0.01  # seconds between attempts to stop a step
+_LONGEST = 1e9  # seconds; more is no limit
 _SHALLOW = 50  # imports that lead to imports: so many V8 may follow by itself, on its stack
 _SHOWN = 200  # characters of a specifier in an error's text
 EVALUATION, SOURCE, DEFER = range(3)  # phases of an import
@@ -172,7 +175,9 @@ class Limits:
 
     def __init__(self, context: Context, timeout_sec: float | None = None, max_memory: int | None = None) -> None:
         make_options(timeout_sec=timeout_sec)  # to complain of what is none
-        self._end = None if timeout_sec is None else monotonic() + timeout_sec
+        if timeout_sec is None:
+            timeout_sec = context.timeout_sec
+        self._end = None if timeout_sec is None or timeout_sec >= _LONGEST else monotonic() + timeout_sec
         self._max_memory = context.max_memory if max_memory is None else max_memory
         self.call = 0  # a number, for a step that can be cancelled
 
@@ -229,7 +234,7 @@ class Modules:
     """The modules of a context."""
 
     def __init__(self, context: Context, loader: Any = None) -> None:
-        self._context = context
+        self.context = context
         self.loader = loader_of(loader)
         self._records: dict[tuple[str, str], Any] = {}  # by name and type
         self._resolved: dict[tuple[str, str | None, str], Any] = {}  # by specifier, importer and type
@@ -328,13 +333,28 @@ class Modules:
 
     async def _in_thread(self, step: Callable[[], Any], limits: Limits) -> Any:
         """One step on a thread; it stops when the task is cancelled."""
-        from py_mini_racer._promises import in_thread
+        from asyncio import CancelledError, get_running_loop, shield, wait
 
-        def work(options: _dll.Options) -> Any:
-            limits.call = options.call
+        limits.call = next_number()
+        started = False
+
+        def work() -> Any:
+            nonlocal started
+            started = True
             return step()
 
-        return await in_thread(self._context, work)
+        running = get_running_loop().run_in_executor(None, work)
+        try:
+            return await shield(running)
+        except CancelledError:
+            if not started:
+                running.cancel()
+            while not running.done():  # the step may not have come to its call yet
+                self.context.cancel(limits.call)
+                await wait([running], timeout=_TICK)
+            if not running.cancelled():
+                running.exception()  # it was stopped: nobody is going to ask
+            raise
 
     def _walk(self, wave: list[_Request], limits: Limits) -> Walk:
         """Finds all that these imports lead to. Yields questions to the loader and gets their outcomes, as many as there are until one has failed."""
@@ -493,7 +513,7 @@ class Modules:
         return self.helpers[number](*arguments, timeout_sec=limits.left())
 
     def _compile(self, name: str, code: str, limits: Limits) -> _Record:
-        context = self._context
+        context = self.context
         options = limits.options(filename=name)
         try:
             data = code.encode()
@@ -514,7 +534,7 @@ class Modules:
 
     def synthetic(self, name: str, names: Iterable[str], evaluator: Any, limits: Limits) -> _Record:
         """A module whose exports `evaluator`, a JavaScript function, returns as an array."""
-        context = self._context
+        context = self.context
         data, _ = _wire.encode_array((name, evaluator, *dict.fromkeys(names)), context)
         token = context.run(context.library.mr_module_synthetic, data, len(data), limits.options())
         return _Record(name, token, [])
@@ -559,7 +579,7 @@ class Modules:
         self._link(record, limits)
         if record.done:
             return None
-        context = self._context
+        context = self.context
         depth, order = _plan(record)
         data = b"".join([_HEAD.pack(b"a", len(order) + 1), _INT.pack(b"i", depth), *map(_packed, order)])
         try:
@@ -586,13 +606,13 @@ class Modules:
             parts.append(_packed(each))
             parts.extend(map(_packed, (request.target for request in each.requests)))
         data = b"".join(parts)
-        context = self._context
+        context = self.context
         context.run(context.library.mr_module_link, data, len(data), limits.options())
         for each in order:
             each.linked = True
 
     def _namespace(self, record: _Record, limits: Limits) -> JSModule:
-        context = self._context
+        context = self.context
         found: JSModule = context.run(context.library.mr_module_namespace, record.token._wire_handle, limits.options())
         return found
 
@@ -619,7 +639,7 @@ class Modules:
         """import(): on the thread that runs JavaScript."""
         origin = importer if isinstance(importer, str) else None
         request = _Request(specifier, origin or "<anonymous>", line, phase, attributes)
-        limits = Limits(self._context)
+        limits = Limits(self.context)
         walk = self._walk([request], limits)
         questions = next(walk, None)
         while questions is not None:
@@ -641,13 +661,13 @@ class Modules:
             for outcome in outcomes:
                 _drop(outcome.value)
             raise request.error(_NO_LOOP)
-        promise = self._context.new_promise()
+        promise = self.context.new_promise()
 
         async def work() -> None:
             try:
                 await self._drive_async(walk, limits, outcomes)
                 value = await self._run_async(request.target, limits)
-                self._context.settle(promise, fulfilled=True, value=value)
+                self.context.settle(promise, fulfilled=True, value=value)
             except JSClosedException:
                 return
             except Exception as error:  # noqa: BLE001 (it is what the import() rejects with)
@@ -663,8 +683,8 @@ class Modules:
 
     def _reject(self, promise: Any, error: Exception) -> None:
         """Python's exception goes into JavaScript as one that remembers it."""
-        message, _ = self._context.host._thrown(error, self._context)
-        self._context.on("mr_promise_settle", promise._wire_handle, (_REJECTED + message, None))
+        message, _ = self.context.host._thrown(error, self.context)
+        self.context.on("mr_promise_settle", promise._wire_handle, (_REJECTED + message, None))
 
     def _on_resolve(self, specifier: str, name: str) -> str:
         """import.meta.resolve(): a URL."""

@@ -26,9 +26,7 @@ from py_mini_racer._exc import (
     MiniRacerBaseException,
     WrongReturnTypeException,
 )
-from py_mini_racer._loaders import ModuleFolder, ModuleMap, ModuleSource
 from py_mini_racer._mini_racer import MiniRacer, StrictMiniRacer, mini_racer
-from py_mini_racer._node_modules import NodeModules
 from py_mini_racer._types import (
     CancelableJSFunction,
     JSArray,
@@ -49,6 +47,8 @@ from py_mini_racer._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from py_mini_racer._aliases import PyJsFunctionType, PythonJSConvertedTypes
+    from py_mini_racer._loaders import ModuleFolder, ModuleMap, ModuleSource
+    from py_mini_racer._node_modules import NodeModules
     from py_mini_racer._stats import Stats
 
 __all__ = [
@@ -102,14 +102,23 @@ __all__ = [
 ]
 
 
+# What most programs do not need, and where it is: imported when it is asked for.
+_LATER = {
+    "ModuleFolder": "_loaders",
+    "ModuleMap": "_loaders",
+    "ModuleSource": "_loaders",
+    "NodeModules": "_node_modules",
+    "PyJsFunctionType": "_aliases",
+    "PythonJSConvertedTypes": "_aliases",
+    "Stats": "_stats",
+}
+
+
 def __getattr__(name: str) -> object:
-    """What type checkers want, made when it is asked for: it needs datetime and typing."""
-    if name == "Stats":
-        from py_mini_racer import _stats
-
-        return _stats.Stats
-    if name not in ("PyJsFunctionType", "PythonJSConvertedTypes"):
+    """The names of `_LATER`."""
+    module = _LATER.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from py_mini_racer import _aliases
+    from importlib import import_module
 
-    return getattr(_aliases, name)
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -79,13 +79,11 @@ def name_of(function: object) -> str:
 
 def length_of(function: object) -> int:
     """How many arguments it needs, as far as its code says so."""
-    code = getattr(function, "__code__", None)
     bound = 0
-    if code is None:
-        method = getattr(function, "__func__", None) or getattr(type(function), "__call__", None)  # noqa: B004 (it is asked for its code)
-        code = getattr(method, "__code__", None)
+    if not hasattr(function, "__code__") or hasattr(function, "__func__"):
+        function = getattr(function, "__func__", None) or getattr(type(function), "__call__", None)  # noqa: B004 (it is asked for its code)
         bound = 1
-        function = method
+    code = getattr(function, "__code__", None)
     if code is None:
         return 0
     count: int = code.co_argcount - bound - len(getattr(function, "__defaults__", None) or ())

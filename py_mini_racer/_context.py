@@ -336,8 +336,12 @@ class Context:
         if buffers:
             options.buffers = slices = _buffers.slices(buffers)
             options.buffer_count = len(slices)
+        numbers = _wire.numbers_in(data)
+        if numbers:
+            self.host.brought[options.call] = numbers
         status = self.library.mr_submit(self._id, operation, handle, data, len(data), options)
         if status != _dll.OK:
+            self.forget_functions(self.host.brought.pop(options.call, ()))
             raise self.failure(status)
 
     def eval_slowly(self, code: str) -> Any:

@@ -25,7 +25,7 @@ from py_mini_racer._types import JSError, JSUndefined
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, Protocol
 
     from py_mini_racer._context import Context
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 # mini_racer.h: MR_EVENT_*, MR_REPLY_*
 RELEASED, FULFILLED, REJECTED, UNHANDLED, UNCAUGHT, DONE = range(1, 7)
+TAKEN = 0x100
 RETURN, THROW = 0, 1
 
 _hosts: dict[int, ref[Host]] = {}  # by the context's id
@@ -68,6 +69,9 @@ class Host:
         self._sent: dict[int, int] = {}
         self._numbers: dict[object, int] = {}
         self._lock = RLock()  # of these three; a finalizer may come in between
+        self.brought: dict[
+            int, Sequence[int]
+        ] = {}  # by mr_options.call: the numbers in a submission that has not ended
         self.closed = False
         self.tasks: set[Task[None]] = set()  # coroutines that JavaScript waits for
         self._waiting: dict[int, Waiter] = {}  # by mr_options.call of mr_await()
@@ -211,7 +215,7 @@ class Host:
             self.release(number)
         elif what in (FULFILLED, REJECTED):
             self._settled(context, what, number, message)
-        elif what & 0xFFFF == DONE:
+        elif what & 0xFF == DONE:
             self._done(context, what, number, message)
         elif what == UNHANDLED:
             context.unhandled(context.thrown(message))
@@ -239,6 +243,10 @@ class Host:
     def _done(self, context: Context, what: int, number: int, message: bytes) -> None:
         """A submission has come to its end. A hole is a promise that is pending: its own event comes later, or came before."""
         status = what >> 16
+        brought = self.brought.pop(number, ())
+        if not what & TAKEN:
+            for gone in brought:
+                self.release(gone)
         value: Any = None
         error: BaseException | None = None
         try:

@@ -41,11 +41,17 @@ def held(ctx: MiniRacer) -> int:
     return ctx._open().host.held()
 
 
+def block(began: threading.Event, go_on: threading.Event) -> None:
+    began.set()
+    go_on.wait(20)
+
+
 class Counter:
     """A class, a callable object, methods of all kinds."""
 
     def __init__(self, start: int = 0) -> None:
         self.number = start
+        self.box: Any = None
 
     def __call__(self, more: int) -> int:
         self.number += more
@@ -173,8 +179,8 @@ class TestDecorator:
         assert ctx.eval("say({})") == "((), {})"
         for last in ("[1]", "new Map()", "() => 1", "null", "/x/", "Promise.resolve()"):
             assert ctx.eval(f"say({last})").endswith(", {})"), last
+        ctx.function(lambda *, a: a, name="strict", keywords=True)
         with pytest.raises(JSEvalException) as caught:
-            ctx.function(lambda *, a: a, name="strict", keywords=True)
             ctx.eval("strict({ b: 1 })")
         assert isinstance(caught.value.__cause__, TypeError)
 
@@ -216,17 +222,17 @@ class TestExceptions:
         asyncio.run(main())
 
     def test_one_whose_text_fails(self, ctx):
-        class Bad(Exception):
+        class BadError(Exception):
             def __str__(self):
                 raise ValueError("no text")
 
         def fail():
-            raise Bad
+            raise BadError
 
         ctx.globals["fail"] = fail
         with pytest.raises(JSEvalException, match="its text cannot be made: ValueError") as caught:
             ctx.eval("fail()")
-        assert isinstance(caught.value.__cause__, Bad)
+        assert isinstance(caught.value.__cause__, BadError)
 
     def test_the_path_of_what_cannot_be_returned(self, ctx):
         ctx.globals["f"] = lambda: {"rows": [1, {"when": 1j}]}
@@ -510,7 +516,7 @@ class TestLifetimes:
     def test_a_call_that_never_begins(self, ctx):
         take = ctx.eval("(f) => 0")
         began, go_on = threading.Event(), threading.Event()
-        ctx.globals["block"] = lambda: (began.set(), go_on.wait(20)) and None
+        ctx.globals["block"] = lambda: block(began, go_on)
         thread = threading.Thread(target=ctx.eval, args=("block(); delete globalThis.block; 0",))
         thread.start()
         assert began.wait(20)
@@ -522,6 +528,32 @@ class TestLifetimes:
         assert ctx._open().host.held() == before
         go_on.set()
         thread.join()
+
+    def test_a_submission_that_never_begins(self, ctx):
+        take = ctx.eval("(f) => f()")
+
+        async def main():
+            began, go_on = threading.Event(), threading.Event()
+            ctx.globals["block"] = lambda: block(began, go_on)
+            thread = threading.Thread(target=ctx.eval, args=("block(); delete globalThis.block; 0",))
+            thread.start()
+            assert began.wait(20)
+            before = ctx._open().host.held()
+            task = asyncio.ensure_future(take.call_async(lambda: 1))
+            await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            with pytest.raises(JSTimeoutException):
+                await take.call_async(lambda: 1, timeout_sec=0.01)
+            assert ctx._open().host.held() == before
+            go_on.set()
+            thread.join()
+            assert await take.call_async(lambda: 1) == 1
+            assert not ctx._open().host.brought
+
+        asyncio.run(main())
+        assert held(ctx) == 0
 
     def test_a_message_that_breaks_off(self, ctx):
         other = ctx.eval("({})")
@@ -562,7 +594,7 @@ class TestLifetimes:
     def test_a_cycle_through_a_handle_is_cut_by_deleting(self, ctx):
         box = ctx.eval("globalThis.box = {}; box")
         function = Counter()
-        function.box = box  # type: ignore[attr-defined]
+        function.box = box
         gone = weakref.ref(function)
         box["f"] = function
         del function, box
@@ -576,10 +608,9 @@ class TestLifetimes:
         assert gone() is None
 
     def test_the_context_goes_with_functions_that_refer_to_it(self):
-        ctx = MiniRacer()
-        ctx.globals["f"] = lambda: ctx.eval("1")
-        gone = weakref.ref(ctx)
-        del ctx
+        made = [MiniRacer()]
+        made[0].globals["f"] = functools.partial(made[0].eval, "1")
+        gone = weakref.ref(made.pop())
         gc.collect()
         assert gone() is None
 

@@ -49,9 +49,9 @@ class TestPythonIteratorsInJavaScript:
         take = ctx.eval("i => [...i].join()")
         assert take(iter([1, 2])) == "1,2"
         assert take(map(str, range(3))) == "0,1,2"
-        assert take(zip("ab", "cd")) == "a,c,b,d"
+        assert take(zip("ab", "cd", strict=True)) == "a,c,b,d"
         assert take(itertools.islice(itertools.count(5), 2)) == "5,6"
-        assert take(x for x in ()) == ""
+        assert take(x for x in list[int]()) == ""
 
     def test_it_is_an_iterator_by_the_book(self, ctx):
         ctx.globals["i"] = iter([1])
@@ -66,7 +66,7 @@ class TestPythonIteratorsInJavaScript:
         assert ctx.eval("i.constructor === undefined || i.constructor === Object || i.constructor === Iterator") is True
 
     def test_values_go_in(self, ctx):
-        heard = []
+        heard: list[str] = []
 
         def listen():
             while True:
@@ -224,9 +224,13 @@ class TestJavaScriptIteratorsInPython:
         assert ctx.eval("left") == 2
         assert list(g().iterate()) == [1, 2]
         assert ctx.eval("left") == 3
-        with pytest.raises(ZeroDivisionError):
+
+        def fail() -> None:
             for value in g().iterate():
                 value / 0
+
+        with pytest.raises(ZeroDivisionError):
+            fail()
         gc.collect()
         assert ctx.eval("left") == 4
 
@@ -265,7 +269,12 @@ class TestJavaScriptIteratorsInPython:
         values = ctx.eval("(function* () { yield 1 })()").iterate()
         next(values)
         began, go_on = threading.Event(), threading.Event()
-        ctx.globals["block"] = lambda: (began.set(), go_on.wait(20)) and None
+
+        def block() -> None:
+            began.set()
+            go_on.wait(20)
+
+        ctx.globals["block"] = block
         thread = threading.Thread(target=ctx.eval, args=("block()",))
         thread.start()
         assert began.wait(20)

@@ -208,7 +208,7 @@ class TestMappings:
         assert ctx.eval("m.a") == 1
         with pytest.raises(JSEvalException, match="does not support item assignment"):
             ctx.eval("m.a = 2")
-        made = collections.defaultdict(list)
+        made: dict[str, list[int]] = collections.defaultdict(list)
         ctx.globals["m"] = ctx.proxy(made)
         assert ctx.eval("m.a") is ctx.eval("undefined")
         assert not made
@@ -473,7 +473,8 @@ def test_polluted_prototypes_see_nothing(ctx):
         var leaked = [];
         for (const trap of ["get", "set", "has", "apply", "construct", "ownKeys", "deleteProperty", "defineProperty", "getPrototypeOf",
                             "getOwnPropertyDescriptor", "isExtensible", "preventExtensions", "setPrototypeOf"])
-            Object.defineProperty(Object.prototype, trap, { __proto__: null, configurable: true, writable: true, value: function () { leaked.push(trap, this, ...arguments) } });
+            Object.defineProperty(Object.prototype, trap,
+                { __proto__: null, configurable: true, writable: true, value: function () { leaked.push(trap, this) } });
         globalThis.Proxy = globalThis.Reflect = function () { leaked.push(arguments) };
     """)
     data = {"a": 1}
@@ -512,7 +513,7 @@ def test_stack_traces_leak_nothing(ctx):
         found = found.filter(x => x && (typeof x === 'object' || typeof x === 'function') && x !== globalThis);
         const seen = [];
         for (const x of found) for (const key of ["get", "has", "secret", "__class__", "_private"]) {
-          try { const v = x[key]; if (typeof v === "function") seen.push(String(v.call(x, {}, "secret"))); else if (v !== undefined) seen.push(String(v)) } catch (e) {}
+          try { const v = x[key]; seen.push(String(typeof v === "function" ? v.call(x, {}, "secret") : v)) } catch (e) {}
         }
         seen.filter(text => text === "s").length
     """)

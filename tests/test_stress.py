@@ -225,12 +225,7 @@ def test_ten_thousand_leave_nothing_behind(work: str) -> None:
                 ctx.eval("0")
             sizes.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096)
         host = context_of(ctx).host
-        assert (context_of(ctx).value_count(), len(host._functions), len(host._errors), len(host._waiting)) == (
-            2,
-            0,
-            0,
-            0,
-        )
+        assert (context_of(ctx).value_count(), host.held(), len(host._waiting)) == (2, 0, 0)
         assert sizes[1] - sizes[0] < 12e6
 
 

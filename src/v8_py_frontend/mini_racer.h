@@ -124,8 +124,9 @@ typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, ui
 #define MR_EVENT_DONE \
   6u /* a submission has come to its end; the message is its result's, `id` its mr_options.call, and MR_EVENT_STATUS(event) how it ended. Without the context's lock */
 
-/* Of an event: which it is; and with MR_EVENT_DONE, how the submission ended. */
-#define MR_EVENT_KIND(event) ((event) & 0xffffu)
+/* Of an event: which it is; and with MR_EVENT_DONE, how the submission ended, and whether this bit is set: mr_result.taken. */
+#define MR_EVENT_TAKEN 0x100u
+#define MR_EVENT_KIND(event) ((event) & 0xffu)
 #define MR_EVENT_STATUS(event) ((mr_status)(int16_t)((event) >> 16))
 
 /* Asked whether to stop; not 0: yes. See mr_interrupt_hook(). */

@@ -136,7 +136,8 @@ void
 mr__host_done(mr__context *in, mr_status status, uint64_t call, const mr_result *result)
 {
   if (!in->event || !begin_callback(in)) return;
-  in->event(in->data, in->id, MR_EVENT_DONE | (uint32_t)(uint16_t)(int16_t)status << 16, call, result->data, result->size);
+  uint32_t what = MR_EVENT_DONE | (result->taken ? MR_EVENT_TAKEN : 0);
+  in->event(in->data, in->id, what | (uint32_t)(uint16_t)(int16_t)status << 16, call, result->data, result->size);
 }
 
 static uint32_t

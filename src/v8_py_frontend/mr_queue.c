@@ -212,6 +212,7 @@ run_next(mr__context *in, mr_result *result)
     mr__level_announce(entered); /* so that mr_cancel() finds it here or there */
   }
   pthread_mutex_unlock(&mutex);
+  result->taken = 0;
   if (next->status != MR_OK) return next;
   mrv8_request request = {
       .operation = next->operation, .number = next->number, .target_handle = next->target, .in = next->in, .in_size = next->in_size, .options = &next->options};

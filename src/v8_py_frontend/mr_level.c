@@ -12,7 +12,7 @@
 const mr_options mr__default_options = {.struct_size = sizeof(mr_options), .max_depth = 400, .max_bytes = UINT64_C(1) << 30};
 
 /* What describing an unhandled error to the host may take: its toString and its getters are the script's, and the call that it happens in may have no limit. */
-#define TELLING_TIME INT64_C(5000000000)
+#define TELLING_TIME INT64_C(10000000000)
 #define TELLING_CPU_TIME INT64_C(1000000000)
 
 /* The call that must end: this one, else the nearest around it; NULL: none. levels_mutex. */

@@ -289,7 +289,9 @@ OperateOnContext(const Run &run, Answer *answer)
       return CallTimer(run, answer);
     case MRV8_TELL:
       mrv8::TellErrors(run);
-      break;
+      if (!run.self->terminating.load()) break;
+      answer->status = MR_TERMINATED; /* in the middle of a description, which was caught there */
+      return;
     case MRV8_MODULE_COMPILE:
     case MRV8_MODULE_SYNTHETIC:
     case MRV8_MODULE_LINK:

@@ -6,6 +6,7 @@ when it is first needed.
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from math import inf
 
 from py_mini_racer import _dll
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 class _Wait:
     """One await of a submission. Called with its outcome on any thread, or never when the loop is gone."""
 
-    __slots__ = ("_loop", "future", "over")
+    __slots__ = ("_loop", "future", "over", "variables")
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
         self.future: Future[tuple[Any, BaseException | None]] = loop.create_future()
         self.over = False
+        self.variables = copy_context()
 
     def __call__(self, value: Any, error: BaseException | None) -> None:
         try:

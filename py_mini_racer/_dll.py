@@ -215,6 +215,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_interrupt": (c_int32, [c_uint64]),
     "mr_interrupt_hook": (c_int32, [c_void_p, c_void_p, c_uint64]),
     "mr_wait": (c_int32, [c_uint64, POINTER(c_int32), c_int64]),
+    "mr_running_call": (c_uint64, []),
     "mr_release": (None, [c_uint64, POINTER(c_uint64), c_size_t]),
     "mr_store_release": (None, [c_uint64]),
     "mr_soft_limit": (c_int32, [c_uint64, c_uint64]),

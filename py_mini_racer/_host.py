@@ -179,7 +179,9 @@ class Host:
             answer: _wire.Message
             values = _wire.decode_call(message, context)
             plain = asked.plain
-            if plain:
+            if self._waiting and (served := self._waiting.get(context.library.mr_running_call())):
+                value = served.variables.copy().run(asked.ask, context, values)  # as in the task that waits
+            elif plain:
                 del values[0]
                 value = plain(*values)
             else:

@@ -262,6 +262,9 @@ MR_API mr_status mr_interrupt_hook(mr_hook hook, void *data, uint64_t thread);
  * none. Errors: MR_TIMEOUT; MR_CLOSED; MR_INTERRUPTED; MR_DEADLOCK when only this thread could bring the event about: it is in a callback of the context, or
  * whoever is in the context waits for one that this thread is in. */
 MR_API mr_status mr_wait(mr_context context, const int32_t *done, int64_t timeout);
+/* The number (mr_options.call) of the outermost call or submission, in any context, that this thread runs, for host functions that want to know whom they serve; 0: there is
+ * none that has one. */
+MR_API uint64_t mr_running_call(void);
 
 /* Drops one reference to each of `count` handles. Never waits and never runs V8: the values go at the context's next entry, or with the context. Ids that
  * are stale, 0, or of a closed context are passed over. */

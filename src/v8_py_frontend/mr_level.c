@@ -280,6 +280,15 @@ forget_answer(mr__context *in, const mr_result *answer)
   if (value) mrv8_values_delete(in->isolate, &value, 1);
 }
 
+uint64_t
+mr_running_call(void)
+{
+  uint64_t number = 0;
+  for (const mr__level *running = innermost_here; running; running = running->around)
+    if (running->call) number = running->call;
+  return number;
+}
+
 void
 mr__level_begin_callback(void)
 {

@@ -90,16 +90,17 @@ queue_of(mr__context *in)
   return queue;
 }
 
-/* Sees to it that a runner comes in time. One that is there already does this when it leaves. */
+/* Sees to it that a runner comes in time. What one that is there does when it gets round to it, no other has to: but in time it is told of what has come to its end. */
 static void
 plan(mr__context *in)
 {
   mr__queue *queue = &in->queue;
-  if (queue->awake || queue->closed) return;
+  if (queue->closed) return;
   int64_t due = MR__NEVER;
-  if (queue->over || (queue->first && !queue->blocked)) due = mr__now();
+  bool ready = !queue->awake && !queue->blocked;
+  if (queue->over || (queue->first && ready)) due = mr__now();
   else if (queue->deadline) due = queue->deadline;
-  if (queue->timers && !queue->blocked && queue->timers < due) due = queue->timers;
+  if (queue->timers && ready && queue->timers < due) due = queue->timers;
   mr__schedule(&queue->wakeup, in->id, due);
 }
 
@@ -261,15 +262,14 @@ mr__queue_run(mr_context id)
   mr__queue *queue = queue_of(in);
   bool mine = !queue->awake;
   queue->awake = true;
+  expire(queue);
   pthread_mutex_unlock(&mutex);
-  if (mine) {
-    int64_t until = mr__now() + SLICE;
-    while (work(in) && mr__now() < until) continue;
-    pthread_mutex_lock(&mutex);
-    queue->awake = false;
-    plan(in);
-    pthread_mutex_unlock(&mutex);
-  }
+  tell_over(in);
+  for (int64_t until = mr__now() + SLICE; mine && work(in) && mr__now() < until;) continue;
+  pthread_mutex_lock(&mutex);
+  if (mine) queue->awake = false;
+  plan(in);
+  pthread_mutex_unlock(&mutex);
   mr__context_unreference(in);
 }
 

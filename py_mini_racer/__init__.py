@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from py_mini_racer._aliases import PyJsFunctionType, PythonJSConvertedTypes
     from py_mini_racer._loaders import ModuleFolder, ModuleMap, ModuleSource
     from py_mini_racer._node_modules import NodeModules
+    from py_mini_racer._realm import JSRealm
     from py_mini_racer._stats import Stats
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "JSParseException",
     "JSPromise",
     "JSPromiseError",
+    "JSRealm",
     "JSSymbol",
     "JSTerminatedException",
     "JSTimeoutException",
@@ -104,6 +106,7 @@ __all__ = [
 
 # What most programs do not need, and where it is: imported when it is asked for.
 _LATER = {
+    "JSRealm": "_realm",
     "ModuleFolder": "_loaders",
     "ModuleMap": "_loaders",
     "ModuleSource": "_loaders",

@@ -185,6 +185,7 @@ class Options(ctypes.Structure):
         ("buffer_count", c_uint64),
         ("call", c_uint64),
         ("cpu_time", c_int64),
+        ("realm", c_uint64),
     )
 
 
@@ -232,6 +233,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_iterate": (c_int32, [c_uint64, c_uint64, c_int32, _OPTIONS, c_void_p]),
     "mr_next": (c_int32, _ON_VALUE),
     "mr_read": (c_int32, _ON_VALUE),
+    "mr_realm_new": (c_int32, _ON_CONTEXT),
     "mr_globals": (c_int32, _ON_CONTEXT),
     "mr_await": (c_int32, _ON_VALUE),
     "mr_promise_new": (c_int32, _ON_CONTEXT),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from py_mini_racer._context import Context
+    from py_mini_racer._realm import RealmContext
 
 _LANES = ("ctypes", "fast")
 
@@ -67,7 +68,7 @@ def _decode_at(address: int, size: int, context: Context) -> Any:
     return _wire.decode(string_at(address, size), context)
 
 
-def crossing(context: Context, number: int) -> Any:
+def crossing(context: Context | RealmContext, number: int) -> Any:
     """The way into a context that the library offers; None in the ctypes lane."""
     if offers is None:
         return None

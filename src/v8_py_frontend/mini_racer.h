@@ -179,6 +179,7 @@ typedef struct mr_options {
   uint64_t buffer_count;
   uint64_t call;    /* a number of the caller's own, for mr_cancel(); 0: none */
   int64_t cpu_time; /* nanoseconds of CPU that this thread may use for the call, its callbacks included; 0: the context's; MR_UNLIMITED: any */
+  mr_handle realm;  /* the realm to run in: any object of it says which, mr_realm_new()'s as a rule; 0: the context's own */
 } mr_options;
 
 /* --- the library --- */
@@ -316,7 +317,11 @@ MR_API mr_status mr_next(mr_context context, mr_handle iterator, const mr_option
 /* The value itself: the way to a whole copy of what a handle stands for (MR_COPY). */
 MR_API mr_status mr_read(mr_context context, mr_handle value, const mr_options *options, mr_result *result);
 
-/* A handle to the context's global object. */
+/* A new realm of the context: globals of its own, on the same heap, under the same limits. A handle to its global object; with that gone, and all that came of it, the
+ * realm goes. Objects of one realm can be passed to another. */
+MR_API mr_status mr_realm_new(mr_context context, const mr_options *options, mr_result *result);
+
+/* A handle to the global object: of the context, or of options->realm. */
 MR_API mr_status mr_globals(mr_context context, const mr_options *options, mr_result *result);
 
 /* What the promise came to: its value; MR_EXCEPTION with what it was rejected with; or, while it is pending, a hole, and then MR_EVENT_FULFILLED or

@@ -102,6 +102,12 @@ mr_read(mr_context context, mr_handle value, const mr_options *options, mr_resul
 }
 
 mr_status
+mr_realm_new(mr_context context, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_REALM, NULL, 0, options, result);
+}
+
+mr_status
 mr_globals(mr_context context, const mr_options *options, mr_result *result)
 {
   return run(context, 0, MRV8_GLOBALS, NULL, 0, options, result);

@@ -370,6 +370,8 @@ mr__run_locked(mr__level *entered, mrv8_request *request, mr_result *result)
   else if (in->interrupted) status = MR_BUSY;
   else mr__context_drain(in);
   if (status == MR_OK && request->target_handle && !(request->target = mr__handles_get(&in->handles, request->target_handle))) status = MR_BAD_HANDLE;
+  mr_handle realm = request->options->realm;
+  if (status == MR_OK && realm && !(request->realm = mr__handles_get(&in->handles, realm))) status = MR_BAD_HANDLE;
   if (status == MR_OK) status = mr__run_inside(entered, request, result);
   if (!entered->outer && !atomic_load(&in->closing)) mr__heap_settle(in);
   keep_detail(status, entered, result);

@@ -75,6 +75,7 @@ typedef enum mrv8_operation {
   MRV8_NEXT,    /* a hole at the end */
   MRV8_READ,
   MRV8_GLOBALS,
+  MRV8_REALM,
   MRV8_AWAIT,
   MRV8_PROMISE,
   MRV8_SETTLE, /* `in`: [whether it is fulfilled, value] */
@@ -104,6 +105,7 @@ typedef struct mrv8_request {
   const void *in; /* a message, or code */
   size_t in_size;
   const mr_options *options; /* never NULL, complete, defaults filled in */
+  mrv8_value *realm;         /* an object of the realm to run in; NULL: the isolate's first */
 } mrv8_request;
 
 /* V8's version. Before mrv8_initialize(), too. */

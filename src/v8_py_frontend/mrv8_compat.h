@@ -58,6 +58,17 @@ SetPrototypeOf(v8::Local<v8::Context> context, v8::Local<v8::Object> object, v8:
 #endif
 }
 
+inline v8::MaybeLocal<v8::Context>
+CreationContext(v8::Isolate *isolate, v8::Local<v8::Object> object)
+{
+#if MRV8_AT_LEAST(13, 0)
+  return object->GetCreationContext(isolate);
+#else
+  (void)isolate;
+  return object->GetCreationContext();
+#endif
+}
+
 inline v8::ScriptOrigin
 Origin(v8::Isolate *isolate, v8::Local<v8::Value> name, int line, int column)
 {

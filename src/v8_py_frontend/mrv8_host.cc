@@ -18,7 +18,7 @@ namespace mrv8 {
 namespace {
 
 /* A message that no request asked for is written and read as one with the defaults is. */
-constexpr mrv8_request kNoRequest = {MRV8_NOTHING, 0, nullptr, 0, nullptr, 0, nullptr, 0, &mr__default_options};
+constexpr mrv8_request kNoRequest = {MRV8_NOTHING, 0, nullptr, 0, nullptr, 0, nullptr, 0, &mr__default_options, nullptr};
 
 mrv8_isolate *
 SelfOf(v8::Isolate *isolate)

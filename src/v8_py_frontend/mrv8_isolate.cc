@@ -9,6 +9,7 @@
 #include <new>
 
 #include "mr_clock.h"
+#include "mrv8_compat.h"
 
 namespace {
 
@@ -140,6 +141,25 @@ mrv8::StackLeft(const mrv8_isolate *self)
   return here > self->stack_limit ? here - self->stack_limit : 0;
 }
 
+v8::MaybeLocal<v8::Context>
+mrv8::NewContext(mrv8_isolate *self)
+{
+  v8::Local<v8::Context> context = v8::Context::New(self->isolate, nullptr, v8::MaybeLocal<v8::ObjectTemplate>(), v8::MaybeLocal<v8::Value>(),
+                                                    v8::DeserializeInternalFieldsCallback(), self->microtasks.get());
+  if (!context.IsEmpty()) InstallTimers(self, context);
+  return context;
+}
+
+v8::Local<v8::Context>
+mrv8::ContextOf(mrv8_isolate *self, const mrv8_value *realm)
+{
+  v8::Local<v8::Value> value;
+  v8::Local<v8::Context> context;
+  if (realm) value = realm->value.Get(self->isolate);
+  if (realm && value->IsObject() && CreationContext(self->isolate, value.As<v8::Object>()).ToLocal(&context)) return context;
+  return self->context.Get(self->isolate);
+}
+
 mr_status
 mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void *owner, mrv8_isolate **made)
 {
@@ -162,12 +182,8 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
     mrv8::WatchRejections(self.get());
     mrv8::LimitStack(self.get());
     self->microtasks = v8::MicrotaskQueue::New(isolate, v8::MicrotasksPolicy::kExplicit);
-    v8::Local<v8::Context> context = v8::Context::New(isolate, nullptr, v8::MaybeLocal<v8::ObjectTemplate>(), v8::MaybeLocal<v8::Value>(),
-                                                      v8::DeserializeInternalFieldsCallback(), self->microtasks.get());
-    if (!context.IsEmpty()) {
-      self->context.Reset(isolate, context);
-      mrv8::InstallTimers(self.get(), context);
-    }
+    v8::Local<v8::Context> context;
+    if (mrv8::NewContext(self.get()).ToLocal(&context)) self->context.Reset(isolate, context);
     OnCollected(isolate, v8::kGCTypeAll, v8::kNoGCCallbackFlags, self.get());
     self->host_error.Reset(isolate, v8::Private::New(isolate));
     self->anonymous.Reset(isolate, v8::String::NewFromUtf8Literal(isolate, "<anonymous>", v8::NewStringType::kInternalized));

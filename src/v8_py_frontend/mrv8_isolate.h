@@ -62,6 +62,7 @@ struct mrv8_isolate {
   v8::Global<v8::Object> iterator_prototypes[2];
   std::shared_ptr<mrv8::Modules> modules; /* null: the context has none yet */
   v8::Global<v8::Context> context;
+  bool realms = false;                  /* there is, or was, another one */
   v8::Global<v8::String> anonymous;     /* "<anonymous>", the name of code that has none */
   std::atomic<bool> interrupt_is_due{false};
   std::atomic<bool> terminating{false}; /* what V8 was told; it answers only while JavaScript runs */
@@ -105,12 +106,18 @@ void WatchFatalEverywhere();
 /* Tells V8 how much of this thread's stack it may use. */
 void LimitStack(mrv8_isolate *self);
 
+/* A new context with what every realm has. Empty: V8 threw, or has no memory. */
+v8::MaybeLocal<v8::Context> NewContext(mrv8_isolate *self);
+
+/* The context of the realm that the value is an object of; the isolate's first for NULL and for what is of no realm. */
+v8::Local<v8::Context> ContextOf(mrv8_isolate *self, const mrv8_value *realm);
+
 /* One stay in the isolate: limited, in its context. Nests. There is no v8::Locker: the context's lock keeps other threads out, nobody leaves the isolate to another one
  * half-way, and the Locker's saving and restoring of what a thread left behind would take a third of a short call. */
 class Stay {
  public:
-  explicit Stay(mrv8_isolate *self)
-      : isolate_scope_(self->isolate), handles_(self->isolate), context_(self->context.Get(self->isolate)), context_scope_(context_)
+  Stay(mrv8_isolate *self, const mrv8_value *realm)
+      : isolate_scope_(self->isolate), handles_(self->isolate), context_(ContextOf(self, realm)), context_scope_(context_)
   {
     LimitStack(self);
   }

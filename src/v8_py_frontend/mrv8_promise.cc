@@ -32,7 +32,7 @@ void
 Tell(mrv8_isolate *self, uint32_t event, uint64_t id, const mr_options &options, Writer write)
 {
   v8::Isolate *isolate = self->isolate;
-  mrv8_request request = {MRV8_NOTHING, 0, nullptr, 0, nullptr, 0, nullptr, 0, &options};
+  mrv8_request request = {MRV8_NOTHING, 0, nullptr, 0, nullptr, 0, nullptr, 0, &options, nullptr};
   mr_result message = {};
   mr_result_free(&message); /* makes it ready for use */
   Run run{self, isolate, isolate->GetCurrentContext(), &request, &message};

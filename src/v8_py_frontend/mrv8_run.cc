@@ -204,6 +204,16 @@ NewPromise(const Run &run, Answer *answer)
 }
 
 void
+NewRealm(const Run &run, Answer *answer)
+{
+  v8::Local<v8::Context> made;
+  if (!mrv8::NewContext(run.self).ToLocal(&made)) return;
+  run.self->realms = true;
+  made->SetSecurityToken(run.context->GetSecurityToken()); /* what is passed from one realm to another can be used there */
+  answer->Take(made->Global());
+}
+
+void
 CallTimer(const Run &run, Answer *answer)
 {
   mrv8_timer *timer = run.request->timer;
@@ -278,6 +288,8 @@ OperateOnContext(const Run &run, Answer *answer)
   switch (run.request->operation) {
     case MRV8_EVAL:
       return Eval(run, answer);
+    case MRV8_REALM:
+      return NewRealm(run, answer);
     case MRV8_GLOBALS:
       return answer->Take(run.context->Global());
     case MRV8_PROMISE:
@@ -442,8 +454,8 @@ mrv8::MakeString(const Run &run, const void *text, size_t size, uint32_t encodin
 mr_status
 mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
 {
-  mrv8::Stay stay(self);
-  if (self->terminating.load()) return MR_TERMINATED; /* asked for before anything runs that V8 would stop */
+  mrv8::Stay stay(self, request->realm || !self->realms ? request->realm : request->target); /* what becomes of a value is of its own realm */
+  if (self->terminating.load()) return MR_TERMINATED;                                        /* asked for before anything runs that V8 would stop */
   Run run{self, self->isolate, stay.context(), request, result};
   mr_status status = Perform(run);
   if (!request->outermost) return status;

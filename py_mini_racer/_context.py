@@ -8,6 +8,7 @@ from __future__ import annotations
 from ctypes import addressof, byref, c_int32, c_uint64, sizeof, string_at
 from math import isnan
 from operator import index as as_index
+from time import monotonic
 
 from py_mini_racer import _buffers, _dll, _host, _interrupt, _wire
 from py_mini_racer._convert import Converters
@@ -26,6 +27,7 @@ from py_mini_racer._exc import (
     JSTimeoutException,
     JSValueError,
 )
+from py_mini_racer._interrupt import inside as _inside
 from py_mini_racer._types import JSError, JSUndefined
 from py_mini_racer._wire import CONSTANTS, DOUBLE, INT32
 
@@ -221,12 +223,13 @@ class Context:
         from py_mini_racer import _lane
 
         self._decode_at = _lane.decode_at
+        call, event = _host.callbacks()
         options = _dll.ContextOptions(
             struct_size=sizeof(_dll.ContextOptions),
             max_memory=_between("max_memory", max_memory, 2**20, 2**32),
             max_stack=_between("max_stack", max_stack, _LEAST_STACK, 2**32),
-            call=_host.ON_CALL,
-            event=_host.ON_EVENT,
+            call=call,
+            event=event,
             timeout=_default_time("timeout_sec", timeout_sec),
             cpu_time=_default_time("cpu_time_sec", cpu_time_sec),
         )
@@ -260,9 +263,11 @@ class Context:
 
     def close(self) -> None:
         """Ends what runs in it, and frees it. Once is enough; more does nothing."""
-        self.library.mr_context_close(self._id)
+        status = self.library.mr_context_close(self._id)
         self.host.close()
         self.modules = None
+        if status == _dll.INTERRUPTED:
+            self.failed(status, b"")
 
     def on(
         self, name: str, handle: int, message: _wire.Message | None = None, options: _dll.Options | None = None
@@ -286,6 +291,8 @@ class Context:
         except IndexError:
             idle = _new_result()
         result, reference, short = idle
+        if _inside:
+            _interrupt.check_greenlet()
         status = function(self._id, *arguments, reference)
         if status == 0:
             tag = result.tag
@@ -364,7 +371,26 @@ class Context:
 
     def end_call(self, error: BaseException) -> None:
         """In a callback: ends the call that it belongs to, which then raises the error."""
-        _interrupt.end_call(self.library, self._id, error)
+        _interrupt.end_call(self._id, error)
+
+    def wait(self, done: c_int32, timeout: float | None) -> None:
+        """Waits until an event has set `done`; `timeout` in seconds."""
+        until = None if timeout is None else monotonic() + timeout
+        step = (
+            None if _interrupt.has_hook() else 0.05
+        )  # where the library cannot see to signals, Python does so in between
+        status = _dll.TIMEOUT
+        while status == _dll.TIMEOUT and not done.value:
+            left = None if until is None else until - monotonic()
+            if left is not None and left <= 0:
+                break
+            status = self.library.mr_wait(
+                self._id, done, nanoseconds(left if step is None or (left is not None and left < step) else step)
+            )
+        if not done.value:
+            self.failed(status, b"")
+        if status == _dll.INTERRUPTED:
+            self.failed(status, b"")
 
     def cancel(self, call: int) -> None:
         """Ends the call whose options have this number, if it runs now."""
@@ -453,7 +479,7 @@ class Context:
         else:
             _logger().error("a JavaScript promise was rejected, and nothing handles that: %s", error)
 
-    def uncaught(self, error: Exception) -> None:
+    def uncaught(self, error: BaseException) -> None:
         """A timer's callback threw, or was stopped."""
         if self.on_uncaught is not None:
             self.on_uncaught(error)

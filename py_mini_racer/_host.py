@@ -6,7 +6,7 @@ what goes wrong is told to JavaScript, or to the logger `py_mini_racer`.
 
 from __future__ import annotations
 
-from _thread import RLock, get_ident
+from _thread import RLock
 from ctypes import string_at
 from itertools import count
 from weakref import ref
@@ -75,7 +75,6 @@ class Host:
         self.closed = False
         self.tasks: set[Task[None]] = set()  # coroutines that JavaScript waits for
         self._waiting: dict[int, Waiter] = {}  # by mr_options.call of mr_await()
-        self.depth: dict[int, int] = {}  # callbacks running, by thread
 
     def register(self, key: object, make: Callable[[], Asked | _Raised]) -> int:
         """The number of what is about to be handed to JavaScript: of what is known by this key, else of what `make` makes."""
@@ -173,8 +172,6 @@ class Host:
         asked = self._held.get(number)
         if context is None or asked is None or isinstance(asked, _Raised):
             return
-        thread, depth = get_ident(), self.depth
-        depth[thread] = depth.get(thread, 0) + 1
         try:
             answer: _wire.Message
             values = _wire.decode_call(message, context)
@@ -194,11 +191,6 @@ class Host:
             outcome, answer = RETURN, self._answer(value, asked, context)
         except BaseException as error:  # noqa: BLE001 (it goes on through JavaScript)
             outcome, answer = THROW, self._thrown(error, context)
-        finally:
-            if depth[thread] == 1:
-                del depth[thread]
-            else:
-                depth[thread] -= 1
         context.reply(reply, outcome, answer)
 
     def _answer(self, value: Any, asked: Any, context: Context) -> _wire.Message:
@@ -222,7 +214,8 @@ class Host:
         elif what == UNHANDLED:
             context.unhandled(context.thrown(message))
         elif what == UNCAUGHT:
-            context.uncaught(context.stopped(_signed(number), message) if number else context.thrown(message))
+            error = context.stopped(_signed(number), message) if number else context.thrown(message)
+            context.uncaught(_interrupt.take() or error)
 
     def _settled(self, context: Context, what: int, number: int, message: bytes) -> None:
         value: Any = None
@@ -313,25 +306,38 @@ def _signed(number: int) -> int:
     return number - 2**64 if number >= 2**63 else number
 
 
-def _on_call(_data: int, context: int, number: int, message: int, size: int, reply: int) -> None:
-    try:
-        host = _host(context)
-        if host is not None:
-            host.call(number, string_at(message, size), reply)
-    except Exception:  # noqa: BLE001 (no room on Python's stack, as a rule)
-        return  # without an answer: JavaScript gets an error that says so
+def _on_call(context: int, number: int, reply: int, message: bytes) -> None:
+    host = _host(context)
+    if host is not None:
+        host.call(number, message, reply)
 
 
-def _on_event(_data: int, context: int, what: int, number: int, message: int, size: int) -> None:
+def _on_event(context: int, number: int, what: int, message: bytes) -> None:
     host = _host(context)
     if host is None:
         return
     try:
-        host.event(what, number, string_at(message, size) if size else b"")
+        host.event(what, number, message)
     except Exception:
         from logging import getLogger
 
         getLogger("py_mini_racer").exception("an event of a JavaScript context could not be handled")
+
+
+def _ctypes_call(_data: int, context: int, number: int, message: int, size: int, reply: int) -> None:
+    try:
+        _on_call(context, number, reply, string_at(message, size))
+    except Exception:  # noqa: BLE001 (no room on Python's stack, as a rule)
+        return  # without an answer: JavaScript gets an error that says so
+    except BaseException as error:  # noqa: BLE001 (a signal's handler came in between)
+        _interrupt.end_call(context, error)
+
+
+def _ctypes_event(_data: int, context: int, what: int, number: int, message: int, size: int) -> None:
+    try:
+        _on_event(context, number, what, string_at(message, size) if size else b"")
+    except BaseException as error:  # noqa: BLE001 (likewise)
+        _interrupt.end_call(context, error)
 
 
 def _host(context: int) -> Host | None:
@@ -339,8 +345,21 @@ def _host(context: int) -> Host | None:
     return known() if known else None
 
 
-ON_CALL = _dll.HostCall(_on_call)
-ON_EVENT = _dll.HostEvent(_on_event)
+_callbacks: tuple[Any, Any] | None = None
+_starting = RLock()
+
+
+def callbacks() -> tuple[Any, Any]:
+    """What the library is to call: for a function, and for an event."""
+    global _callbacks
+    if _callbacks is None:
+        with _starting:
+            _callbacks = (
+                _callbacks
+                or _interrupt.start(_on_call, _on_event)
+                or (_dll.HostCall(_ctypes_call), _dll.HostEvent(_ctypes_event))
+            )
+    return _callbacks
 
 
 def add(context: int, host: Host) -> None:
@@ -348,4 +367,4 @@ def add(context: int, host: Host) -> None:
     _hosts[context] = ref(host, lambda _: _hosts.pop(context, None))
 
 
-__all__ = ["ON_CALL", "ON_EVENT", "Host", "add"]
+__all__ = ["Host", "add", "callbacks"]

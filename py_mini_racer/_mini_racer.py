@@ -135,6 +135,26 @@ class MiniRacer:
         if context is not None and self._owner:
             context.close()
 
+    def interrupt(self) -> None:
+        """Stops what runs in the context now, if anything does: that call raises `JSTerminatedException`, whatever the script does to catch it.
+
+        Calls that it was made from, in callbacks of this context, end as well; calls that wait for their turn do not. The context can be used again. Any
+        thread, and a signal's handler; it never waits.
+
+            >>> from threading import Timer
+            >>> from py_mini_racer import JSTerminatedException, MiniRacer
+            >>> ctx = MiniRacer()
+            >>> Timer(0.1, ctx.interrupt).start()
+            >>> try:
+            ...     ctx.eval("for (;;) {}")
+            ... except JSTerminatedException as stopped:
+            ...     print(stopped)
+            JavaScript was terminated
+        """
+        context = self._ctx
+        if context is not None:
+            context.terminate()
+
     @property
     def v8_version(self) -> str:
         """V8's version, such as `"15.0.245.13"`."""

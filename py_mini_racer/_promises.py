@@ -6,14 +6,14 @@ hands the news to who waits. asyncio is imported when it is first needed; it tak
 
 from __future__ import annotations
 
-from _thread import allocate_lock, get_ident
 from contextlib import suppress
+from ctypes import c_int32
 from sys import modules
 
 from py_mini_racer import _dll, _wire
 from py_mini_racer._async import awaited, submitted
 from py_mini_racer._context import make_options
-from py_mini_racer._exc import JSClosedException, JSTimeoutException
+from py_mini_racer._exc import JSClosedException
 from py_mini_racer._objects import JSMappedObjectImpl, JSObjectImpl, copy_options
 from py_mini_racer._types import CancelableJSFunction, JSError, JSPromise, JSUndefined, JSUndefinedType
 
@@ -40,13 +40,12 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
     ) -> Any:
         """Waits for the value: see `JSPromise.get`."""
         context = self._context
-        news = allocate_lock()
-        news.acquire()
+        done = c_int32()
         answer: list[Any] = []
 
         def waiter(value: Any, error: BaseException | None) -> None:
             answer.extend((value, error))
-            news.release()
+            done.value = 1
 
         options = (
             copy_options(context, max_depth, max_bytes, maps, timeout) if copy else make_options(timeout_sec=timeout)
@@ -55,9 +54,8 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
         if value is not _wire.HOLE_VALUE:
             return value
         try:
-            _refuse_to_block(context)
-            if not news.acquire(timeout=-1 if timeout is None else timeout):
-                raise JSTimeoutException
+            _refuse_to_block()
+            context.wait(done, timeout)
         finally:
             context.host.forget(number)
         value, error = answer
@@ -101,11 +99,8 @@ def _settled_or_wait(
     return value, number
 
 
-def _refuse_to_block(context: Context) -> None:
-    """Waiting here would keep from running what the promise waits for."""
-    if get_ident() in context.host.depth:
-        msg = "the promise is pending, and JavaScript waits for this callback to return: a callback cannot wait for a promise of its own context"
-        raise RuntimeError(msg)
+def _refuse_to_block() -> None:
+    """Waiting here would keep from running what the promise may wait for."""
     asyncio = modules.get("asyncio")
     if asyncio is not None and asyncio._get_running_loop() is not None:
         msg = (

@@ -8,6 +8,7 @@
 
 #include "mini_racer.h"
 #include "mr_python_lane.h"
+#include "mr_python_signals.h"
 #include "mr_python_wire.h"
 #include "mr_wire.h"
 
@@ -124,6 +125,7 @@ crossing_eval(mr__object *object, mr__object *const *arguments, mr__size count)
   }
   mr_result result;
   start(&result);
+  if (!mr_python_may_enter()) return finish_crossing(MR_BUSY, &result, self);
   void *thread = py.PyEval_SaveThread();
   mr_status status = mr_eval(self->id, code, (size_t)size, options_at(self->options), &result);
   py.PyEval_RestoreThread(thread);
@@ -178,9 +180,12 @@ send(const mr__handle_object *self, const crossing *through, operation run, mr__
   py.Py_IncRef(context); /* JavaScript may call back, and Python then change the object */
   mr_result result;
   start(&result);
-  void *thread = py.PyEval_SaveThread();
-  mr_status status = run(through->id, self->handle, writer->data, writer->size, options_at(through->options), &result);
-  py.PyEval_RestoreThread(thread);
+  mr_status status = MR_BUSY;
+  if (mr_python_may_enter()) {
+    void *thread = py.PyEval_SaveThread();
+    status = run(through->id, self->handle, writer->data, writer->size, options_at(through->options), &result);
+    py.PyEval_RestoreThread(thread);
+  }
   mr__writer_free(writer);
   mr__object *value = finish(status, &result, context);
   py.Py_DecRef(context);

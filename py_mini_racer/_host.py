@@ -352,14 +352,11 @@ _starting = RLock()
 def callbacks() -> tuple[Any, Any]:
     """What the library is to call: for a function, and for an event."""
     global _callbacks
-    if _callbacks is None:
-        with _starting:
-            _callbacks = (
-                _callbacks
-                or _interrupt.start(_on_call, _on_event)
-                or (_dll.HostCall(_ctypes_call), _dll.HostEvent(_ctypes_event))
-            )
-    return _callbacks
+    with _starting:
+        if _callbacks is None:
+            in_ctypes = _dll.HostCall(_ctypes_call), _dll.HostEvent(_ctypes_event)
+            _callbacks = _interrupt.start(_on_call, _on_event) or in_ctypes
+        return _callbacks
 
 
 def add(context: int, host: Host) -> None:

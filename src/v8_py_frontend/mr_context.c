@@ -103,12 +103,11 @@ mr_context_new(const mr_context_options *options, mr_context *id)
   made->timeout = full.timeout;
   made->cpu_time = full.cpu_time;
   made->max_memory = full.max_memory;
-  mr_status status = MR_FORKED;
-  if (mr__fork_begin()) {
-    status = mrv8_isolate_new(&full, &mr__host, made, &made->isolate);
-    mr__fork_end();
-  }
+  mr_status status = mr__lock_acquire(&made->lock, MR__NEVER); /* for forks, and for tasks that V8 posts already */
+  bool entered = status == MR_OK;
+  if (entered) status = mrv8_isolate_new(&full, &mr__host, made, &made->isolate);
   if (status != MR_OK) {
+    if (entered) mr__lock_release(&made->lock);
     mr__heap_forget(made);
     mr__context_unreference(made);
     return status;
@@ -119,14 +118,15 @@ mr_context_new(const mr_context_options *options, mr_context *id)
   pthread_mutex_unlock(&table_mutex);
   if (!made->id) {
     mr__heap_forget(made);
-    if (mr__fork_begin()) {
-      mrv8_isolate_delete(made->isolate);
-      mr__fork_end();
-    }
+    mrv8_isolate_delete(made->isolate);
+    mr__lock_release(&made->lock);
     mr__context_unreference(made);
     return MR_NO_MEMORY;
   }
   *id = made->id;
+  atomic_fetch_add_explicit(&made->references, 1, memory_order_relaxed);
+  mr__context_leave(made);
+  mr__context_unreference(made);
   return MR_OK;
 }
 
@@ -145,6 +145,13 @@ destroy(mr__context *closed)
   atomic_fetch_sub(&context_count, 1);
 }
 
+void
+mr__context_schedule(mr__context *context)
+{
+  int64_t timer = mr__timers_next(&context->timers), task = mrv8_next_task(context->isolate);
+  mr__queue_timers(context, timer < task ? timer : task);
+}
+
 /* Gives the lock back. The outermost one to leave a closed context destroys it. */
 void
 mr__context_leave(mr__context *context)
@@ -154,9 +161,16 @@ mr__context_leave(mr__context *context)
     bool last = outermost && atomic_load(&context->closing) && context->isolate && !mr__fork_is_lost();
     if (last) destroy(context);
     gone = !context->isolate || mr__fork_is_lost(); /* V8 must not be asked to free it then */
+    int64_t task = MR__NEVER;
+    if (outermost && !gone && atomic_load_explicit(&context->has_tasks, memory_order_relaxed)) {
+      atomic_store(&context->has_tasks, false);
+      task = mrv8_next_task(context->isolate);
+    }
     if (mr__lock_release(&context->lock)) mr__queue_unblock(context);
     if (last) mr__context_unreference(context); /* the table's */
-    atomic_thread_fence(memory_order_seq_cst);  /* a close that did not wait either finds the lock free or is seen here */
+    atomic_thread_fence(memory_order_seq_cst);  /* a close that did not wait, or a task that came, either finds the lock free or is seen here */
+    if (outermost && !gone && atomic_load_explicit(&context->has_tasks, memory_order_relaxed)) task = 0;
+    if (task != MR__NEVER) mr__queue_wake(context, task);
   } while (outermost && !gone && atomic_load(&context->closing) && mr__lock_try(&context->lock));
 }
 

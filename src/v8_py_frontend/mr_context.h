@@ -32,8 +32,8 @@ typedef struct mr__context {
   uint64_t soft_limit;       /* bytes; 0: none */
   bool soft_limit_reached;
   bool interrupted; /* it stands still while the interrupt hook runs: V8 must not be entered */
-  uint64_t calls;  /* that were begun, timers' callbacks and calls within callbacks included */
-  int64_t js_time; /* nanoseconds that outermost calls have taken */
+  uint64_t calls;   /* that were begun, timers' callbacks and calls within callbacks included */
+  int64_t js_time;  /* nanoseconds that outermost calls have taken */
 
   atomic_uint_fast64_t timeouts, cpu_timeouts, memory_stops; /* calls that a limit has stopped; anybody */
 
@@ -46,8 +46,9 @@ typedef struct mr__context {
   size_t released_count, released_capacity;
   atomic_bool has_released;
 
-  mr__share share; /* mr_heaps.c's */
-  mr__queue queue; /* mr_queue.c's */
+  mr__share share;       /* mr_heaps.c's */
+  mr__queue queue;       /* mr_queue.c's */
+  atomic_bool has_tasks; /* V8 has posted one while somebody had the lock */
 
   struct mr__context *next_alive, **link_alive; /* of all that there are, closed or not; under alive_mutex */
 } mr__context;
@@ -72,6 +73,9 @@ void mr__contexts_resume(void);
 
 /* Gives the lock back. The outermost one to leave a closed context destroys it. */
 void mr__context_leave(mr__context *context);
+
+/* With the lock: has the scheduler wake the context when a timer is due, or a task of V8's. */
+void mr__context_schedule(mr__context *context);
 
 /* With the lock: drops what the client has released since the last entry. */
 void mr__context_drain(mr__context *context);

@@ -18,6 +18,7 @@
 #include "mr_heaps.h"
 #include "mr_level.h"
 #include "mr_library.h"
+#include "mr_pool.h"
 #include "mr_store.h"
 #include "mr_thread.h"
 #include "mr_wait.h"
@@ -100,6 +101,7 @@ mr_resume(void)
   mr__watchdog_resume();
   mr__contexts_resume();
   mr__scheduler_resume();
+  mr__pool_resume();
 }
 
 /* --- before the fork --- */
@@ -147,6 +149,7 @@ prepare(void)
   atomic_fetch_or(&mr__fork_attention, CLOSED);
   int64_t start = mr__now();
   everybody_out = mr__fork_is_lost() || wait_for_all(start); /* where V8 is lost, nobody is in it */
+  everybody_out = mr__pool_stop(start + PATIENCE) && everybody_out;
   mr__heaps_lock_for_fork();
   mr__queues_lock_for_fork();
   mr__watchdog_lock_for_fork();
@@ -154,6 +157,7 @@ prepare(void)
   mr__contexts_lock_all_for_fork();
   mr__stores_lock_for_fork();
   mr__waits_lock_for_fork();
+  mr__pool_lock_for_fork();
   pthread_mutex_lock(&gate_mutex);
 }
 
@@ -165,6 +169,7 @@ in_parent(void)
   atomic_fetch_and(&mr__fork_attention, ~CLOSED);
   pthread_cond_broadcast(&opened);
   pthread_mutex_unlock(&gate_mutex);
+  mr__pool_unlock_after_fork(false);
   mr__waits_unlock_after_fork(false);
   mr__stores_unlock_after_fork();
   mr__contexts_unlock_after_fork();
@@ -186,6 +191,7 @@ in_child(void)
   atomic_store(&without_context, 0);
   mr__cond_init(&opened); /* to the old one, those who are not here would still wait */
   pthread_mutex_unlock(&gate_mutex);
+  mr__pool_unlock_after_fork(true);
   mr__waits_unlock_after_fork(true);
   mr__stores_unlock_after_fork();
   mr__contexts_forked();

@@ -145,7 +145,7 @@ timer_new(void *owner, int64_t delay, int repeats, mrv8_timer *timer)
 {
   mr__context *in = owner;
   uint32_t number = mr__timers_add(&in->timers, delay, repeats, timer);
-  if (number) mr__queue_timers(in, mr__timers_next(&in->timers));
+  if (number) mr__context_schedule(in);
   return number;
 }
 
@@ -171,6 +171,15 @@ interrupted(void *owner)
   if (stop && in->innermost) mr__level_stop(in->innermost, MR_INTERRUPTED);
 }
 
+/* Whoever has the context sees to it when it gives the lock back; else a thread of the scheduler's does. */
+static void
+posted(void *owner, int64_t due)
+{
+  mr__context *in = owner;
+  atomic_store(&in->has_tasks, true);
+  if (!mr__lock_is_held(&in->lock)) mr__queue_wake(in, due);
+}
+
 static size_t
 stats(void *owner, mrv8_stat rows[MRV8_MOST_STATS])
 {
@@ -194,8 +203,8 @@ stats(void *owner, mrv8_stat rows[MRV8_MOST_STATS])
   return sizeof all / sizeof *all;
 }
 
-const mrv8_host mr__host = {handle_share, handle_new,    handle_get, near_heap_limit, heap_used,   call,
-                            event,        mr__store_new, timer_new,  timer_take,      interrupted, stats};
+const mrv8_host mr__host = {handle_share,  handle_new, handle_get, near_heap_limit, heap_used, call,  event,
+                            mr__store_new, timer_new,  timer_take, interrupted,     stats,     posted};
 
 mr_status
 mr_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t size, const mr_slice *buffers, size_t buffer_count)

@@ -321,8 +321,7 @@ mr__run_inside(mr__level *entered, mrv8_request *request, mr_result *result)
   if (request->outermost) in->js_time += mr__now_coarse() - start;
   mr_status why = mr__level_pop(entered);
   innermost_here = around;
-  if (request->outermost && request->operation != MRV8_TELL && mrv8_has_news(in->isolate) && tell(entered) == MR_INTERRUPTED)
-    why = MR_INTERRUPTED;
+  if (request->outermost && request->operation != MRV8_TELL && mrv8_has_news(in->isolate) && tell(entered) == MR_INTERRUPTED) why = MR_INTERRUPTED;
   if (hooked) mr__tick_leave(outer);
   if (why == MR_INTERRUPTED && status == MR_OK) forget_answer(in, result);
   return why == MR_INTERRUPTED || (status != MR_OK && why != MR_OK) ? why : status; /* a call that was to end did not end because of what it says */

@@ -12,6 +12,7 @@
 #include "mr_context.h"
 #include "mr_library.h"
 #include "mr_options.h"
+#include "mr_pool.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool started;
@@ -114,7 +115,8 @@ mr_init(const mr_init_options *options)
   pthread_mutex_lock(&mutex);
   mr_status status = started ? MR_ALREADY_INITIALIZED : check_files(&full);
   if (status == MR_OK) {
-    status = mrv8_initialize(&full);
+    mr__pool_size(full.flags);
+    status = mrv8_initialize(&full, &mr__pool);
     started = status == MR_OK;
     if (started) mr__fork_watch();
     uint64_t most = mrv8_cage() / 4 * 3;

@@ -285,6 +285,19 @@ mr__queue_timers(mr__context *in, int64_t due)
 }
 
 void
+mr__queue_wake(mr__context *in, int64_t due)
+{
+  pthread_once(&once, prepare);
+  pthread_mutex_lock(&mutex);
+  mr__queue *queue = queue_of(in);
+  if (!queue->timers || queue->timers > due) {
+    queue->timers = due ? due : 1;
+    plan(in);
+  }
+  pthread_mutex_unlock(&mutex);
+}
+
+void
 mr__queue_unblock(mr__context *in)
 {
   pthread_mutex_lock(&mutex);

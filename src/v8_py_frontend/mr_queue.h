@@ -14,7 +14,7 @@ struct mr__submission;
 typedef struct mr__queue {
   struct mr__submission *first, *last; /* wait to run, in order */
   struct mr__submission *over;         /* came to their end without having begun; nobody has been told yet */
-  int64_t timers;                      /* when the first timer is due; 0: there is none */
+  int64_t timers;                      /* when the first timer, or task of V8's, is due; 0: there is none */
   int64_t deadline;                    /* no submission that waits must be told sooner; 0: none must */
   bool awake;                          /* a runner sees to this context */
   bool blocked;                        /* the lock was not to be had; who gives it back says so */
@@ -23,8 +23,11 @@ typedef struct mr__queue {
   mr__wakeup wakeup;
 } mr__queue;
 
-/* With the context's lock: its first timer is due then; MR__NEVER: it has none. */
+/* With the context's lock: its first timer, or task of V8's, is due then; MR__NEVER: it has none. */
 void mr__queue_timers(struct mr__context *in, int64_t due);
+
+/* V8 has a task for it that is due then. Without the lock. */
+void mr__queue_wake(struct mr__context *in, int64_t due);
 
 /* The lock has been given back while a runner wanted it. */
 void mr__queue_unblock(struct mr__context *in);

@@ -17,6 +17,9 @@ typedef struct mr__wakeup {
 /* At `due`, and no earlier, mr__queue_run() is called for the context. It replaces what was scheduled before; MR__NEVER: nothing is. */
 void mr__schedule(mr__wakeup *wakeup, mr_context context, int64_t due);
 
+/* The same, unless it is scheduled for that time or an earlier one already. */
+void mr__wake(mr__wakeup *wakeup, mr_context context, int64_t due);
+
 /* It is no longer scheduled, and the struct may go. */
 void mr__unschedule(mr__wakeup *wakeup);
 

@@ -130,10 +130,26 @@ run_one(mr__context *in, timer due)
   if (!again || !insert(&in->timers, due)) mrv8_timer_delete(in->isolate, due.callback);
 }
 
+/* With the lock: V8's tasks, which any run does at its end. */
+static void
+run_tasks(mr__context *in)
+{
+  mr_result result = {.struct_size = sizeof result};
+  mr_result_free(&result);
+  mr_options options = mr__default_options;
+  options.timeout = in->timeout;
+  options.cpu_time = in->cpu_time;
+  mrv8_request request = {.operation = MRV8_NOTHING, .options = &options};
+  mr__level entered = mr__level_of(in, &options);
+  mr__run_inside(&entered, &request, &result);
+  mr_result_free(&result);
+}
+
 void
 mr__timers_run(mr__context *in)
 {
   mr__heap_settle(in);
   if (!atomic_load(&in->closing) && mr__timers_next(&in->timers) <= mr__now()) run_one(in, remove_at(&in->timers, 0));
-  mr__queue_timers(in, mr__timers_next(&in->timers));
+  if (!atomic_load(&in->closing) && mrv8_next_task(in->isolate) <= mr__now()) run_tasks(in);
+  if (!atomic_load(&in->closing)) mr__context_schedule(in);
 }

@@ -26,8 +26,53 @@ typedef struct mrv8_stat {
 
 #define MRV8_MOST_STATS 16 /* the core's are at most so many */
 
+/* Something that V8 wants done, in a queue. */
+typedef struct mrv8_task {
+  struct mrv8_task *next;               /* the queue's, as is `due` */
+  int64_t due;                          /* in the core's time; 0: at once */
+  void (*run)(struct mrv8_task *task);  /* does it, and frees the task */
+  void (*drop)(struct mrv8_task *task); /* frees it */
+} mrv8_task;
+
+/* Work of V8's that several threads can do at once. */
+typedef struct mrv8_job mrv8_job;
+typedef struct mrv8_turn {
+  mrv8_job *job;
+  int joining; /* by the thread that waits for the job */
+  int number;  /* among those at it; -1: none was asked for */
+} mrv8_turn;
+typedef struct mrv8_work {
+  void *data;
+  void (*run)(void *data, mrv8_turn *turn);
+  size_t (*most)(void *data, size_t workers);
+  void (*free)(void *data);
+} mrv8_work;
+
+typedef struct mrv8_queue mrv8_queue; /* tasks for who is in an isolate */
+typedef struct mrv8_host mrv8_host;
+
+/* What V8's platform does by the core. Any thread; mr_pool.h, mr_job.h and mr_tasks.h say what each does. */
+typedef struct mrv8_pool {
+  uint32_t workers; /* most threads; 0: V8 is to do without */
+  void (*post)(mrv8_task *task, int urgent);
+  void (*post_later)(mrv8_task *task, int64_t delay);
+  mrv8_job *(*job_new)(const mrv8_work *work, int urgent);
+  void (*job_notify)(mrv8_job *job);
+  void (*job_join)(mrv8_job *job);
+  void (*job_cancel)(mrv8_job *job, int wait);
+  int (*job_is_active)(mrv8_job *job);
+  int (*turn_must_end)(const mrv8_turn *turn);
+  uint8_t (*turn_number)(mrv8_turn *turn);
+  mrv8_queue *(*queue_new)(void);
+  void (*queue_tell)(mrv8_queue *queue, const mrv8_host *host, void *owner);
+  void (*queue_post)(mrv8_queue *queue, mrv8_task *task, int64_t delay);
+  mrv8_task *(*queue_take)(mrv8_queue *queue);
+  int64_t (*queue_next)(const mrv8_queue *queue);
+  void (*queue_delete)(mrv8_queue *queue);
+} mrv8_pool;
+
 /* The bridge's questions to the core; `owner` is what mrv8_isolate_new() was given. All are asked by the thread that holds the lock, during a (locked) call. */
-typedef struct mrv8_host {
+struct mrv8_host {
   /* The handle of a value that is already held, with so many references more; 0 when there is none. `same` compares a held value with `local`. */
   mr_handle (*handle_share)(void *owner, uint32_t hash, int (*same)(const void *local, const mrv8_value *held), const void *local, uint32_t references);
   /* A new handle with one reference; takes the value over. 0 (and nothing taken): out of memory. */
@@ -52,7 +97,9 @@ typedef struct mrv8_host {
   void (*interrupted)(void *owner);
   /* The core's numbers for mr_stats(); how many there are. */
   size_t (*stats)(void *owner, mrv8_stat stats[MRV8_MOST_STATS]);
-} mrv8_host;
+  /* V8 has a task for who is in the isolate, due then. Any thread; the isolate is there. */
+  void (*posted)(void *owner, int64_t due);
+};
 
 /* V8 is about to end the process, and says where and why; the core tells the user. `owner` is of the isolate that the thread is in, or NULL. Called in any state. */
 void mr__fatal(void *owner, const char *where, const char *what);
@@ -115,7 +162,10 @@ const char *mrv8_version(void);
 int32_t mrv8_feature(const char *name);
 
 /* Starts V8. The paths have been checked; NULL where V8 has its own data. */
-mr_status mrv8_initialize(const mr_init_options *options);
+mr_status mrv8_initialize(const mr_init_options *options, const mrv8_pool *pool);
+
+/* (locked) When V8 has something to do in the isolate, which any outermost mrv8_run() does; INT64_MAX: nothing. */
+int64_t mrv8_next_task(mrv8_isolate *isolate);
 
 /* Makes an isolate. MR_OK, or MR_NO_MEMORY. */
 mr_status mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void *owner, mrv8_isolate **isolate);

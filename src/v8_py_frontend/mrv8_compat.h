@@ -2,10 +2,13 @@
 #ifndef MRV8_COMPAT_H_
 #define MRV8_COMPAT_H_
 
+#include <v8-platform.h>
 #include <v8.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #define MRV8_AT_LEAST(major, minor) (V8_MAJOR_VERSION > (major) || (V8_MAJOR_VERSION == (major) && V8_MINOR_VERSION >= (minor)))
@@ -227,6 +230,75 @@ SandboxIsSecure()
   return false;
 #endif
 }
+
+/* A platform and a task runner whose functions have one shape for all versions. */
+class TaskRunner : public v8::TaskRunner {
+ public:
+  bool IdleTasksEnabled() final { return false; }
+  bool NonNestableTasksEnabled() const final { return true; }
+  bool NonNestableDelayedTasksEnabled() const final { return true; }
+
+ protected:
+  /* `delay` in seconds. Tasks never run within others, nor within JavaScript: the outermost call runs them at its end. */
+  virtual void Post(std::unique_ptr<v8::Task> task, double delay) = 0;
+
+#if MRV8_AT_LEAST(12, 5)
+  void PostTaskImpl(std::unique_ptr<v8::Task> task, const v8::SourceLocation &) final { Post(std::move(task), 0); }
+  void PostNonNestableTaskImpl(std::unique_ptr<v8::Task> task, const v8::SourceLocation &) final { Post(std::move(task), 0); }
+  void PostDelayedTaskImpl(std::unique_ptr<v8::Task> task, double delay, const v8::SourceLocation &) final { Post(std::move(task), delay); }
+  void PostNonNestableDelayedTaskImpl(std::unique_ptr<v8::Task> task, double delay, const v8::SourceLocation &) final { Post(std::move(task), delay); }
+#else
+ public:
+  void PostTask(std::unique_ptr<v8::Task> task) final { Post(std::move(task), 0); }
+  void PostNonNestableTask(std::unique_ptr<v8::Task> task) final { Post(std::move(task), 0); }
+  void PostDelayedTask(std::unique_ptr<v8::Task> task, double delay) final { Post(std::move(task), delay); }
+  void PostNonNestableDelayedTask(std::unique_ptr<v8::Task> task, double delay) final { Post(std::move(task), delay); }
+  void PostIdleTask(std::unique_ptr<v8::IdleTask>) final {}
+#endif
+};
+
+class Platform : public v8::Platform {
+ public:
+  double MonotonicallyIncreasingTime() final { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+  double CurrentClockTimeMillis() final { return SystemClockTimeMillis(); }
+  v8::TracingController *GetTracingController() final { return &tracing_; }
+
+ protected:
+  virtual std::shared_ptr<v8::TaskRunner> Foreground(v8::Isolate *isolate) = 0;
+  virtual void Post(std::unique_ptr<v8::Task> task, bool urgent, double delay) = 0; /* to the pool; `delay` in seconds */
+  virtual std::unique_ptr<v8::JobHandle> NewJob(std::unique_ptr<v8::JobTask> task, bool urgent) = 0;
+
+#if MRV8_AT_LEAST(12, 5)
+  std::shared_ptr<v8::TaskRunner> GetForegroundTaskRunner(v8::Isolate *isolate, v8::TaskPriority) final { return Foreground(isolate); }
+  void PostTaskOnWorkerThreadImpl(v8::TaskPriority priority, std::unique_ptr<v8::Task> task, const v8::SourceLocation &) final
+  {
+    Post(std::move(task), priority == v8::TaskPriority::kUserBlocking, 0);
+  }
+  void PostDelayedTaskOnWorkerThreadImpl(v8::TaskPriority, std::unique_ptr<v8::Task> task, double delay, const v8::SourceLocation &) final
+  {
+    Post(std::move(task), false, delay);
+  }
+  std::unique_ptr<v8::JobHandle> CreateJobImpl(v8::TaskPriority priority, std::unique_ptr<v8::JobTask> task, const v8::SourceLocation &) final
+  {
+    return NewJob(std::move(task), priority == v8::TaskPriority::kUserBlocking);
+  }
+#else
+ public:
+  std::shared_ptr<v8::TaskRunner> GetForegroundTaskRunner(v8::Isolate *isolate) final { return Foreground(isolate); }
+  void CallOnWorkerThread(std::unique_ptr<v8::Task> task) final { Post(std::move(task), false, 0); }
+  void CallBlockingTaskOnWorkerThread(std::unique_ptr<v8::Task> task) final { Post(std::move(task), true, 0); }
+  void CallDelayedOnWorkerThread(std::unique_ptr<v8::Task> task, double delay) final { Post(std::move(task), false, delay); }
+  std::unique_ptr<v8::JobHandle> PostJob(v8::TaskPriority priority, std::unique_ptr<v8::JobTask> task) final
+  {
+    auto job = NewJob(std::move(task), priority == v8::TaskPriority::kUserBlocking);
+    job->NotifyConcurrencyIncrease();
+    return job;
+  }
+#endif
+
+ private:
+  v8::TracingController tracing_; /* traces nothing */
+};
 
 inline constexpr bool kSandbox =
 #ifdef V8_ENABLE_SANDBOX

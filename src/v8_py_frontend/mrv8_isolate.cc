@@ -10,6 +10,7 @@
 
 #include "mr_clock.h"
 #include "mrv8_compat.h"
+#include "mrv8_platform.h"
 
 namespace {
 
@@ -179,6 +180,7 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
     v8::HandleScope handles(isolate);
     RememberPage(isolate);
     Configure(self.get());
+    self->queue = mrv8::QueueOf(self.get());
     mrv8::WatchRejections(self.get());
     mrv8::LimitStack(self.get());
     self->microtasks = v8::MicrotaskQueue::New(isolate, v8::MicrotasksPolicy::kExplicit);
@@ -217,7 +219,7 @@ mrv8_isolate_delete(mrv8_isolate *self)
     self->anonymous.Reset();
     self->context.Reset();
     self->microtasks.reset();
-    mrv8::ForgetIsolate(self->isolate);
+    mrv8::ForgetIsolate(self);
   }
   self->isolate->Dispose();
   delete self;

@@ -49,6 +49,7 @@ struct mrv8_isolate {
   v8::Isolate *isolate = nullptr;
   const mrv8_host *host = nullptr;
   void *owner = nullptr;
+  mrv8_queue *queue = nullptr;                           /* V8's tasks for who is in the isolate */
   std::shared_ptr<v8::ArrayBuffer::Allocator> allocator; /* shared with the stores, which may live longer */
   std::unique_ptr<v8::MicrotaskQueue> microtasks;
   std::unordered_map<uint64_t, mrv8::HostReference *> references; /* by id */
@@ -76,12 +77,6 @@ struct mrv8_isolate {
 };
 
 namespace mrv8 {
-
-/* Runs one of the tasks that V8 has posted to the isolate's thread and that are due; false: there was none. */
-bool RunForegroundTask(v8::Isolate *isolate);
-
-/* The platform's tasks for the isolate are dropped; it is about to go. */
-void ForgetIsolate(v8::Isolate *isolate);
 
 /* Whether this thread's stack has no room for one more level of a walk through a nested value. */
 bool StackIsLow();

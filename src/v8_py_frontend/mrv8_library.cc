@@ -1,33 +1,15 @@
 /* mrv8_library.cc: V8 as a whole: its start, its platform, its version and features. Started once, under mr_library.c's mutex. */
-#include <libplatform/libplatform.h>
 #include <v8.h>
 
 #include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <thread>
 
 #include "mrv8_bridge.h"
 #include "mrv8_compat.h"
 #include "mrv8_isolate.h"
+#include "mrv8_platform.h"
 
 namespace {
-
-/* Lives until the process ends: V8 cannot be started twice, and threads may use it to the last. */
-v8::Platform *platform;
-
-/* V8 compiles and collects on this many threads of its own, at most. */
-constexpr unsigned kMaxWorkers = 3;
-
-std::unique_ptr<v8::Platform>
-NewPlatform(const char *flags)
-{
-  if (flags && std::strstr(flags, "--single-threaded") && !std::strstr(flags, "--single-threaded-gc"))
-    return v8::platform::NewSingleThreadedDefaultPlatform(v8::platform::IdleTaskSupport::kDisabled, v8::platform::InProcessStackDumping::kDisabled);
-  unsigned cores = std::thread::hardware_concurrency();
-  unsigned workers = cores > kMaxWorkers ? kMaxWorkers : cores > 1 ? cores - 1 : 1;
-  return v8::platform::NewDefaultPlatform(static_cast<int>(workers), v8::platform::IdleTaskSupport::kDisabled, v8::platform::InProcessStackDumping::kDisabled);
-}
 
 /* --stack-size of the flags, in bytes; 0: it was not given. V8 applies it to the thread that makes an isolate alone, and we set the limit for every thread. */
 uint64_t stack_size;
@@ -67,7 +49,7 @@ mrv8_feature(const char *name)
 }
 
 mr_status
-mrv8_initialize(const mr_init_options *options)
+mrv8_initialize(const mr_init_options *options, const mrv8_pool *pool)
 {
   if (options->flags) {
     v8::V8::SetFlagsFromString(options->flags);
@@ -78,8 +60,7 @@ mrv8_initialize(const mr_init_options *options)
   v8::V8::InitializeExternalStartupDataFromFile(options->snapshot_path);
 #endif
   mrv8::WatchFatalEverywhere();
-  platform = NewPlatform(options->flags).release();
-  v8::V8::InitializePlatform(platform);
+  v8::V8::InitializePlatform(mrv8::NewPlatform(pool));
   return v8::V8::Initialize() ? MR_OK : MR_NO_MEMORY;
 }
 
@@ -91,16 +72,4 @@ mrv8_cage(void)
 #else
   return 0;
 #endif
-}
-
-bool
-mrv8::RunForegroundTask(v8::Isolate *isolate)
-{
-  return v8::platform::PumpMessageLoop(platform, isolate);
-}
-
-void
-mrv8::ForgetIsolate(v8::Isolate *isolate)
-{
-  v8::platform::NotifyIsolateShutdown(platform, isolate);
 }

@@ -9,6 +9,7 @@
 #include "mr_result.h"
 #include "mr_wire.h"
 #include "mrv8_compat.h"
+#include "mrv8_platform.h"
 
 namespace {
 
@@ -393,7 +394,7 @@ RunTasks(const Run &run)
   v8::MicrotaskQueue *microtasks = run.self->microtasks.get();
   auto stopped = [&] { return ignored.HasTerminated() || run.self->terminating.load(); };
   do microtasks->PerformCheckpoint(run.isolate);
-  while (!stopped() && mrv8::RunForegroundTask(run.isolate));
+  while (!stopped() && mrv8::RunForegroundTask(run.self));
   if (!stopped()) return true;
   mrv8::TellLost(run.self);
   return false;

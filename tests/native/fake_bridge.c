@@ -16,6 +16,7 @@
  *   timer MS SCRIPT, every MS SCRIPT           a timer; in its script '|' stands for ';'. The answer is its number
  *   clear N                                    clears that timer; the answer says whether it was there
  *   tell SCRIPT                                leaves something to tell the host, for which this script is to run; '|' stands for ';'
+ *   task MS, tasks N                           a task of V8's, to be run in so many ms; N of them at once; fake_tasks() counts those that ran
  *   store                                      the id of a new store, as a string of digits
  * A timer's script is that of a run, too; what it throws is told as an event. Without `in`, MRV8_READ and MRV8_KEYS answer the target's name, MRV8_GLOBALS a handle, everything else undefined. */
 #include "fake_bridge.h"
@@ -46,6 +47,7 @@ struct mrv8_isolate {
   const mrv8_host *host;
   void *owner;
   atomic_bool terminating, interrupted;
+  mrv8_queue *queue;            /* of tasks; made by the first use of it */
   _Atomic(const void *) inside; /* the thread */
   uint32_t depth;
   uint64_t values, timers;
@@ -80,6 +82,8 @@ _Thread_local fake_seen fake_last;
 atomic_int fake_initialize_status, fake_isolate_status, fake_has_no_heap;
 _Thread_local mr_init_options fake_init_options;
 _Thread_local mr_context_options fake_context_options;
+const mrv8_pool *fake_pool;
+static atomic_uint_fast64_t tasks_run;
 static atomic_uint_fast64_t live_isolates, live_values, live_timers, live_stores, pressure;
 
 uint64_t
@@ -104,6 +108,12 @@ uint64_t
 fake_stores(void)
 {
   return atomic_load(&live_stores);
+}
+
+uint64_t
+fake_tasks(void)
+{
+  return atomic_load(&tasks_run);
 }
 
 uint64_t
@@ -135,8 +145,9 @@ mrv8_feature(const char *name)
 }
 
 mr_status
-mrv8_initialize(const mr_init_options *options)
+mrv8_initialize(const mr_init_options *options, const mrv8_pool *pool)
 {
+  fake_pool = pool;
   fake_init_options = *options;
   return (mr_status)atomic_exchange(&fake_initialize_status, MR_OK);
 }
@@ -170,6 +181,8 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
   self->magic = ISOLATE_MAGIC;
   self->host = host;
   self->owner = owner;
+  if (fake_pool) self->queue = fake_pool->queue_new();
+  if (self->queue) fake_pool->queue_tell(self->queue, host, owner);
   *isolate = self;
   atomic_fetch_add(&live_isolates, 1);
   return MR_OK;
@@ -181,6 +194,10 @@ mrv8_isolate_delete(mrv8_isolate *self)
   enter(self);
   REQUIRE(self->depth == 1);
   REQUIRE(self->values == 0 && self->timers == 0);
+  if (self->queue) {
+    fake_pool->queue_tell(self->queue, NULL, NULL);
+    fake_pool->queue_delete(self->queue);
+  }
   self->magic = GONE;
   free(self);
   atomic_fetch_sub(&live_isolates, 1);
@@ -205,6 +222,12 @@ mrv8_interrupt(mrv8_isolate *self)
 {
   REQUIRE(self->magic == ISOLATE_MAGIC);
   atomic_store(&self->interrupted, true);
+}
+
+int64_t
+mrv8_next_task(mrv8_isolate *self)
+{
+  return self->queue ? fake_pool->queue_next(self->queue) : INT64_MAX;
 }
 
 int
@@ -393,6 +416,32 @@ put_exception(mr_result *result, const char *text)
   return status == MR_OK ? MR_EXCEPTION : status;
 }
 
+static void
+run_task(mrv8_task *task)
+{
+  atomic_fetch_add(&tasks_run, 1);
+  free(task);
+}
+
+static void
+drop_task(mrv8_task *task)
+{
+  free(task);
+}
+
+static mr_status
+post(const run *run, uint64_t count, int64_t delay)
+{
+  while (count--) {
+    mrv8_task *task = calloc(1, sizeof *task);
+    if (!task) return MR_NO_MEMORY;
+    task->run = run_task;
+    task->drop = drop_task;
+    fake_pool->queue_post(run->self->queue, task, delay);
+  }
+  return MR_OK;
+}
+
 static mr_status
 loop(mrv8_isolate *self)
 {
@@ -546,6 +595,8 @@ step(const run *run, const char *command)
   if (is(&argument, command, "host")) return call_host(run, argument);
   if (is(&argument, command, "event")) return tell_host(run, argument);
   if (is(&argument, command, "tell")) return leave_news(self, argument);
+  if (is(&argument, command, "task")) return post(run, 1, strtoll(argument, NULL, 10) * 1000000);
+  if (is(&argument, command, "tasks")) return post(run, strtoull(argument, NULL, 10), 0);
   mr__result_start(run->result);
   if (is(&argument, command, "int")) return put_int(run->result, (int32_t)strtol(argument, NULL, 10));
   if (is(&argument, command, "timer")) return put_timer(run, argument, 0);
@@ -618,6 +669,7 @@ mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
     status = step(&here, command);
     if (atomic_load(&self->terminating)) status = MR_TERMINATED;
   }
+  for (mrv8_task *task; request->outermost && status != MR_TERMINATED && (task = fake_pool->queue_take(self->queue));) task->run(task);
   if (status == MR_EXCEPTION && request->timer) self->host->event(self->owner, MR_EVENT_UNCAUGHT, 0, result->data, result->size);
   leave(self);
   return status;

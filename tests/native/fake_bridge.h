@@ -48,4 +48,10 @@ uint64_t fake_timers(void);
 uint64_t fake_stores(void);
 uint64_t fake_pressure(void);
 
+/* How many of V8's tasks have run. */
+uint64_t fake_tasks(void);
+
+/* What mrv8_initialize() was given. */
+extern const mrv8_pool *fake_pool;
+
 #endif /* FAKE_BRIDGE_H_ */

@@ -122,6 +122,11 @@ def _between(name: str, size: int | None, least: int, most: int) -> int:
 
 _LEAST_STACK = 64 * 1024
 
+_NO_ROOM = (
+    "a context could not be opened: the heaps of all contexts have reached max_total_memory (see init_mini_racer), or the process has "
+    "no memory or addresses left: close contexts that are no longer needed"
+)
+
 
 def _default_time(name: str, seconds: float | None) -> int:
     """A context's own limit: 0 or less would stop every call."""
@@ -218,6 +223,7 @@ class Context:
         cpu_time_sec: float | None = None,
         max_memory: int | None = None,
         max_stack: int | None = None,
+        max_buffer_memory: int | None = None,
     ) -> None:
         library = _dll.library()
         from py_mini_racer import _lane
@@ -232,10 +238,13 @@ class Context:
             event=event,
             timeout=_default_time("timeout_sec", timeout_sec),
             cpu_time=_default_time("cpu_time_sec", cpu_time_sec),
+            max_buffer_memory=_between("max_buffer_memory", max_buffer_memory, 1, 2**53),
         )
         number = c_uint64()
         status = library.mr_context_new(byref(options), byref(number))
         if status != _dll.OK:
+            if status == _dll.NO_MEMORY:
+                raise JSOOMException(_NO_ROOM)
             error = JSForkedError if status == _dll.FORKED else JSEvalException
             raise error(f"a context could not be opened: {library.mr_status_text(status).decode()}")
         self._id: int = number.value

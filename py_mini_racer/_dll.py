@@ -203,6 +203,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_feature": (c_int32, [c_char_p]),
     "mr_status_name": (c_char_p, [c_int32]),
     "mr_status_text": (c_char_p, [c_int32]),
+    "mr_address_space_needed": (c_uint64, []),
     "mr_init": (c_int32, [POINTER(InitOptions)]),
     "mr_result_free": (None, [c_void_p]),
     "mr_context_new": (c_int32, [POINTER(ContextOptions), POINTER(c_uint64)]),
@@ -317,7 +318,7 @@ def open_library(path: str) -> ctypes.CDLL:
     return library
 
 
-def _start(library: ctypes.CDLL, flags: Iterable[str]) -> None:
+def _start(library: ctypes.CDLL, flags: Iterable[str], max_total_memory: int | None) -> None:
     blobs = library.mr_feature(b"blobs")
     folder = _folder()
     icu, snapshot = f"{folder}/{_ICU_DATA}", f"{folder}/{_SNAPSHOT}"
@@ -327,6 +328,7 @@ def _start(library: ctypes.CDLL, flags: Iterable[str]) -> None:
         (flags if isinstance(flags, str) else " ".join(flags)).encode(),
         icu.encode() if blobs else None,
         snapshot.encode() if blobs else None,
+        max_total_memory or 0,
     )
     status = library.mr_init(options)
     if status in (ICU_MISSING, SNAPSHOT_MISSING):
@@ -337,11 +339,23 @@ def _start(library: ctypes.CDLL, flags: Iterable[str]) -> None:
             "it: install mini-racer again, or run `make build`"
         )
         raise LibIncompatibleError(msg)
+    if status == NO_MEMORY:
+        needed = library.mr_address_space_needed() / 2**30
+        msg = (
+            f"V8 could not be started: it reserves {needed:g} GiB of addresses, which are not memory, and the process has a limit "
+            "that leaves it fewer: raise it, or lift it with `ulimit -v unlimited`"
+        )
+        raise MiniRacerBaseException(msg)
     if status != OK:
         raise MiniRacerBaseException(f"V8 could not be started: {library.mr_status_text(status).decode()}")
 
 
-def init_mini_racer(*, flags: Iterable[str] = DEFAULT_V8_FLAGS, ignore_duplicate_init: bool = False) -> ctypes.CDLL:
+def init_mini_racer(
+    *,
+    flags: Iterable[str] = DEFAULT_V8_FLAGS,
+    ignore_duplicate_init: bool = False,
+    max_total_memory: int | None = None,
+) -> ctypes.CDLL:
     """Starts V8, with flags of your choice, once in a process. The first `MiniRacer` does it by itself, with `DEFAULT_V8_FLAGS`. Any thread.
 
         init_mini_racer(flags=[*DEFAULT_V8_FLAGS, "--stack-size=500"])
@@ -349,6 +363,8 @@ def init_mini_racer(*, flags: Iterable[str] = DEFAULT_V8_FLAGS, ignore_duplicate
     Args:
         flags: V8's flags, such as `["--max-lazy"]`; or all of them in one string. V8 says on standard error which ones it does not know.
         ignore_duplicate_init: say nothing when V8 runs already.
+        max_total_memory: bytes of JavaScript heap that all contexts together may hold. Beyond it, the largest calls that run are stopped with `JSOOMException`, and
+            no more contexts are opened. None: 3 GiB where all heaps share one range of 4 GiB (V8 from source), which also is the most, else no limit.
 
     Returns:
         The loaded library.
@@ -357,6 +373,7 @@ def init_mini_racer(*, flags: Iterable[str] = DEFAULT_V8_FLAGS, ignore_duplicate
         LibAlreadyInitializedError: V8 runs already; flags can only be set once in a process.
         LibNotFoundError: the native library, or a file that it needs, is missing.
         LibIncompatibleError: one of these is of another build.
+        MiniRacerBaseException: the process may not reserve the addresses that V8 needs (`ulimit -v`).
     """
     global _library, _initialized
     with _lock:
@@ -365,7 +382,7 @@ def init_mini_racer(*, flags: Iterable[str] = DEFAULT_V8_FLAGS, ignore_duplicate
                 raise LibAlreadyInitializedError
         else:
             _library = _library or open_library(library_path())
-            _start(_library, flags)
+            _start(_library, flags, max_total_memory)
             atexit.register(_library.mr_quiesce, _LAST_CALLBACKS)
             register_at_fork(after_in_child=_library.mr_resume)  # pthread_atfork(3) does the rest
             _initialized = True

@@ -62,6 +62,8 @@ class MiniRacer:
         cpu_time_sec: likewise, seconds of CPU that a call may use.
         max_memory: bytes of JavaScript heap, from 1 MB to 4 GB. A call's own `max_memory` can be lower. None: what suits this machine; see the page on limits.
         max_stack: bytes of a thread's stack that JavaScript may use, from 64 KB; more than the thread has is as much as it has. None: 984 KB.
+        max_buffer_memory: bytes of ArrayBuffers, those from `buffer` and those that only Python's views still use included, and with V8 from source of WebAssembly's
+            memories; beyond it JavaScript gets a RangeError. None: 2 GiB.
         modules: where `import` finds modules: a folder (str or Path), a mapping of names to sources, a function `(specifier, importer) -> source`, or a ready
             loader such as `ModuleFolder`, `ModuleMap`, `NodeModules`.
         unhandled_rejection: called with the `JSPromiseError` of each promise that was rejected and that nothing handles; by default it goes to the logger
@@ -74,6 +76,7 @@ class MiniRacer:
 
     Raises:
         JSValueError: a limit is out of its bounds.
+        JSOOMException: there is no room for another context: `max_total_memory` of `init_mini_racer`, or the machine's memory.
         LibNotFoundError: the native library, or a file that it needs, is missing.
         LibIncompatibleError: one of these is of another build.
     """
@@ -88,6 +91,7 @@ class MiniRacer:
         cpu_time_sec: float | None = None,
         max_memory: int | None = None,
         max_stack: int | None = None,
+        max_buffer_memory: int | None = None,
         modules: Any = None,
         unhandled_rejection: Callable[[JSPromiseError], object] | None = None,
         uncaught_exception: Callable[[JSEvalException], object] | None = None,
@@ -97,9 +101,13 @@ class MiniRacer:
         self._owner = context is None
         if context is None:
             context = Context(
-                timeout_sec=timeout_sec, cpu_time_sec=cpu_time_sec, max_memory=max_memory, max_stack=max_stack
+                timeout_sec=timeout_sec,
+                cpu_time_sec=cpu_time_sec,
+                max_memory=max_memory,
+                max_stack=max_stack,
+                max_buffer_memory=max_buffer_memory,
             )
-        elif (timeout_sec, cpu_time_sec, max_memory, max_stack) != (None, None, None, None):
+        elif (timeout_sec, cpu_time_sec, max_memory, max_stack, max_buffer_memory) != (None,) * 5:
             msg = "limits belong to the MiniRacer that opens the context, not to one that shares it"
             raise JSValueError(msg)
         self._ctx = context

@@ -204,7 +204,7 @@ MR_API const char *mr_status_text(int32_t status);
 
 /* Starts V8, once in a process. Files are checked (size and fingerprint of this build) before V8 sees them.
  * Errors: MR_ALREADY_INITIALIZED; MR_ICU_MISSING, MR_ICU_FOREIGN, MR_SNAPSHOT_MISSING, MR_SNAPSHOT_FOREIGN: after these it may be called again;
- * MR_NO_MEMORY when V8 cannot reserve its address space. */
+ * MR_NO_MEMORY when a limit of the process leaves V8 too few addresses, see mr_address_space_needed(): likewise. */
 MR_API mr_status mr_init(const mr_init_options *options);
 
 /* In a child of a fork: starts the threads again that the parent had for timers and deadlines. The first call that runs JavaScript does so, too; for who makes none
@@ -214,6 +214,9 @@ MR_API mr_status mr_init(const mr_init_options *options);
  * was in work on, and new ones do; all calls into the others return MR_FORKED. When a thread does not come out of V8 within a second, or V8 has kept its memory
  * to the parent (feature "fork" is 0), all calls of the child return it. A thread that forks in a host function goes on in the child as in the parent. */
 MR_API void mr_resume(void);
+
+/* Bytes of addresses, not of memory, that mr_init() needs and that RLIMIT_AS (`ulimit -v`) has to leave it. Before mr_init(), too. */
+MR_API uint64_t mr_address_space_needed(void);
 
 /* Makes the result empty and gives its memory back. NULL is allowed. The struct can be used again. */
 MR_API void mr_result_free(mr_result *result);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mr_address.h"
 #include "mr_clock.h"
 #include "mr_level.h"
 #include "mr_memory.h"
@@ -94,7 +95,7 @@ mr_context_new(const mr_context_options *options, mr_context *id)
   if (!mr__options_copy(&full, sizeof full, options) || full.timeout < 0 || full.cpu_time < 0) return MR_BAD_ARGUMENT;
   if (!mr__contexts_usable()) return MR_NOT_INITIALIZED;
   if (!full.max_memory) full.max_memory = mr__memory_default_heap();
-  if (!mr__heaps_has_room()) return MR_NO_MEMORY;
+  if (!mr__heaps_has_room() || !mr__address_space_has(mrv8_addresses_of_isolate())) return MR_NO_MEMORY;
   mr__context *made = allocate();
   if (!made) return MR_NO_MEMORY;
   made->call = full.call;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mr_address.h"
 #include "mr_build.h"
 #include "mr_heaps.h"
 #include "mr_context.h"
@@ -33,6 +34,12 @@ const char *
 mr_build_id(void)
 {
   return MR_BUILD_ID;
+}
+
+uint64_t
+mr_address_space_needed(void)
+{
+  return mrv8_addresses_to_start();
 }
 
 int32_t
@@ -114,6 +121,7 @@ mr_init(const mr_init_options *options)
   if (!mr__options_copy(&full, sizeof full, options)) return MR_BAD_ARGUMENT;
   pthread_mutex_lock(&mutex);
   mr_status status = started ? MR_ALREADY_INITIALIZED : check_files(&full);
+  if (status == MR_OK && !mr__address_space_has(mrv8_addresses_to_start())) status = MR_NO_MEMORY;
   if (status == MR_OK) {
     mr__pool_size(full.flags);
     status = mrv8_initialize(&full, &mr__pool);

@@ -208,6 +208,10 @@ void mrv8_collect(mrv8_isolate *isolate);
 /* Bytes of the range of addresses that all heaps share; 0: each has its own. */
 uint64_t mrv8_cage(void);
 
+/* Bytes of addresses that V8 reserves when it starts, and with a new isolate and what that may need soon. Before mrv8_initialize(), too. */
+uint64_t mrv8_addresses_to_start(void);
+uint64_t mrv8_addresses_of_isolate(void);
+
 /* What the buffers hold that a context's scripts and its host made, with those that only the host still uses; with NULL, all there are. */
 typedef struct mrv8_buffers {
   uint64_t bytes, limit, refused; /* `refused`: how often a request would have passed the limit */

@@ -14,6 +14,7 @@
 
 namespace {
 
+constexpr uint64_t kGrain = 1 << 20; /* V8 ends the process over ranges of code that are no multiple of its pages */
 constexpr uint64_t kDefaultStack = 984 * 1024;
 constexpr uintptr_t kReserve = 128 * 1024; /* for V8's own C++ functions, which look at the limit only when they are called, and for the host's callbacks */
 constexpr uintptr_t kDrift = 32 * 1024;    /* the limit is set anew when the thread enters from further away than this */
@@ -173,7 +174,7 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
   self->allocator = mrv8::NewAllocator(options->max_buffer_memory);
   v8::Isolate::CreateParams params;
   params.array_buffer_allocator_shared = self->allocator;
-  if (options->max_memory) params.constraints.ConfigureDefaultsFromHeapSize(0, options->max_memory);
+  if (options->max_memory) params.constraints.ConfigureDefaultsFromHeapSize(0, (options->max_memory + kGrain - 1) / kGrain * kGrain);
   v8::Isolate *isolate = self->isolate = v8::Isolate::New(params);
   {
     v8::Isolate::Scope isolate_scope(isolate);

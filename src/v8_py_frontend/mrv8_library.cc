@@ -64,6 +64,19 @@ mrv8_initialize(const mr_init_options *options, const mrv8_pool *pool)
   return v8::V8::Initialize() ? MR_OK : MR_NO_MEMORY;
 }
 
+/* With its sandbox V8 reserves a terabyte and guards around it. It would start with less, and end the process later for want of the rest. */
+uint64_t
+mrv8_addresses_to_start(void)
+{
+  return mrv8::kSandbox ? uint64_t{1536} << 30 : uint64_t{768} << 20;
+}
+
+uint64_t
+mrv8_addresses_of_isolate(void)
+{
+  return mrv8::kSandbox ? uint64_t{3} << 30 : uint64_t{384} << 20;
+}
+
 uint64_t
 mrv8_cage(void)
 {

@@ -116,10 +116,18 @@ OnFatal(const char *where, const char *what)
   End(where, what);
 }
 
+/* V8 10.2 says in a bool whether it is the heap, a later one in a struct; the type of the callback picks the function. */
 void
-OnOutOfMemory(const char *where, const v8::OOMDetails &details)
+OnOutOfMemory(const char *where, bool heap)
 {
-  End(where, details.is_heap_oom ? "the JavaScript heap is full" : "the machine, or the address space, has no memory left");
+  End(where, heap ? "the JavaScript heap is full" : "the machine, or the address space, has no memory left");
+}
+
+template <typename Details>
+void
+OnOutOfMemory(const char *where, const Details &details)
+{
+  OnOutOfMemory(where, details.is_heap_oom);
 }
 
 #if MRV8_AT_LEAST(14, 0)

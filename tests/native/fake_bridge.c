@@ -288,6 +288,18 @@ mrv8_collect(mrv8_isolate *self)
 }
 
 uint64_t
+mrv8_addresses_to_start(void)
+{
+  return 1;
+}
+
+uint64_t
+mrv8_addresses_of_isolate(void)
+{
+  return 1;
+}
+
+uint64_t
 mrv8_cage(void)
 {
   return UINT64_C(4) << 30;

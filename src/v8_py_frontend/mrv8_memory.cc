@@ -35,8 +35,8 @@ class CountingAllocator final : public v8::ArrayBuffer::Allocator {
   }
 #if MRV8_AT_LEAST(12, 0)
   size_t MaxAllocationSize() const override { return inner_->MaxAllocationSize(); }
-#endif
   v8::PageAllocator *GetPageAllocator() override { return inner_->GetPageAllocator(); }
+#endif
 
   bool Take(uint64_t bytes)
   {

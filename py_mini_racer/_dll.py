@@ -363,8 +363,9 @@ def init_mini_racer(
     Args:
         flags: V8's flags, such as `["--max-lazy"]`; or all of them in one string. V8 says on standard error which ones it does not know.
         ignore_duplicate_init: say nothing when V8 runs already.
-        max_total_memory: bytes of JavaScript heap that all contexts together may hold. Beyond it, the largest calls that run are stopped with `JSOOMException`, and
-            no more contexts are opened. None: 3 GiB where all heaps share one range of 4 GiB (V8 from source), which also is the most, else no limit.
+        max_total_memory: bytes of JavaScript heap that all contexts together may hold. Beyond it, the largest calls that run are stopped with
+            `JSOOMException`, and no more contexts are opened. None: 3 GiB where all heaps share one range of 4 GiB (V8 from source), which also is
+            the most; else no limit.
 
     Returns:
         The loaded library.

@@ -62,8 +62,8 @@ class MiniRacer:
         cpu_time_sec: likewise, seconds of CPU that a call may use.
         max_memory: bytes of JavaScript heap, from 1 MB to 4 GB. A call's own `max_memory` can be lower. None: what suits this machine; see the page on limits.
         max_stack: bytes of a thread's stack that JavaScript may use, from 64 KB; more than the thread has is as much as it has. None: 984 KB.
-        max_buffer_memory: bytes of ArrayBuffers, those from `buffer` and those that only Python's views still use included, and with V8 from source of WebAssembly's
-            memories; beyond it JavaScript gets a RangeError. None: 2 GiB.
+        max_buffer_memory: bytes of ArrayBuffers, those from `buffer` and those that only Python's views still use included, and with V8 from source
+            of WebAssembly's memories; beyond it JavaScript gets a RangeError. None: 2 GiB.
         modules: where `import` finds modules: a folder (str or Path), a mapping of names to sources, a function `(specifier, importer) -> source`, or a ready
             loader such as `ModuleFolder`, `ModuleMap`, `NodeModules`.
         unhandled_rejection: called with the `JSPromiseError` of each promise that was rejected and that nothing handles; by default it goes to the logger

@@ -39,7 +39,8 @@ Shortened(const Run &run, v8::Local<v8::String> string)
   std::u16string text;
   Append(run, &text, string);
   v8::Local<v8::String> start;
-  auto made = v8::String::NewFromTwoByte(run.isolate, reinterpret_cast<const uint16_t *>(text.data()), v8::NewStringType::kNormal, static_cast<int>(text.size()));
+  auto made =
+      v8::String::NewFromTwoByte(run.isolate, reinterpret_cast<const uint16_t *>(text.data()), v8::NewStringType::kNormal, static_cast<int>(text.size()));
   return made.ToLocal(&start) ? start.As<v8::Value>() : v8::Undefined(run.isolate).As<v8::Value>();
 }
 

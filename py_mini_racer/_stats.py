@@ -44,6 +44,7 @@ class Stats(TypedDict):
 
     Attributes:
         contexts: contexts open in this process, or still closing.
+        stores: buffers, of any context in this process, that Python has views of.
         handles: JavaScript objects that Python holds.
         timers: timers that are to run.
         awaited: promises that are waited for.
@@ -64,6 +65,7 @@ class Stats(TypedDict):
     """
 
     contexts: int
+    stores: int
     handles: int
     timers: int
     awaited: int

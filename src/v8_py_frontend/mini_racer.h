@@ -345,7 +345,7 @@ MR_API mr_status mr_preview(mr_context context, mr_handle value, const mr_option
 MR_API mr_status mr_heap_stats(mr_context context, const mr_options *options, mr_result *result);
 
 /* Numbers of the context, as an object of numbers and of one object of objects. Sizes are in bytes, times in nanoseconds. Runs JS: no.
- *   contexts                  open in the process, or still closing
+ *   contexts, stores          open in the process, or still closing; memory of scripts, in the process, that the client has views of
  *   handles, timers, awaited  that the client holds; that are to run; promises that are waited for
  *   calls, js_time            begun, nested ones and timers' callbacks included; what the outermost of them took, callbacks included, by a clock of some milliseconds
  *   waiting, wait_time        calls that wait for other threads' calls now; what all such waits took

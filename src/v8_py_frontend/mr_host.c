@@ -189,6 +189,7 @@ stats(void *owner, mrv8_stat rows[MRV8_MOST_STATS])
   const mrv8_stat all[] = {
       {"contexts", (double)mr_context_count()},
       {"handles", (double)in->handles.count},
+      {"stores", (double)mr__store_count()},
       {"timers", in->timers.count},
       {"calls", (double)in->calls},
       {"waiting", waiting},

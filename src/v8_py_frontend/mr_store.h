@@ -7,6 +7,9 @@
 /* An id for the store, which it takes over. 0: no memory, nothing taken. Any thread. */
 uint64_t mr__store_new(mrv8_store *store);
 
+/* How many there are in the process. Any thread. */
+uint64_t mr__store_count(void);
+
 /* For mr_fork.c. */
 void mr__stores_lock_for_fork(void);
 void mr__stores_unlock_after_fork(void);

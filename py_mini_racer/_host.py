@@ -176,8 +176,9 @@ class Host:
             answer: _wire.Message
             values = _wire.decode_call(message, context)
             plain = asked.plain
-            if self._waiting and (served := self._waiting.get(context.library.mr_running_call())):
-                value = served.variables.copy().run(asked.ask, context, values)  # as in the task that waits
+            variables = self._variables(context) if self._waiting else None
+            if variables is not None:
+                value = variables.run(asked.ask, context, values)
             elif plain:
                 del values[0]
                 value = plain(*values)
@@ -192,6 +193,11 @@ class Host:
         except BaseException as error:  # noqa: BLE001 (it goes on through JavaScript)
             outcome, answer = THROW, self._thrown(error, context)
         context.reply(reply, outcome, answer)
+
+    def _variables(self, context: Context) -> Any:
+        """The context variables of the task that awaits what runs on this thread; None: no task does."""
+        variables = getattr(self._waiting.get(context.library.mr_running_call()), "variables", None)
+        return None if variables is None else variables.copy()  # one can be entered once at a time
 
     def _answer(self, value: Any, asked: Any, context: Context) -> _wire.Message:
         from py_mini_racer._functions import is_awaitable, promise_of

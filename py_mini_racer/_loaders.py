@@ -122,6 +122,9 @@ def decode_path(specifier: str) -> str:
         if "?" in path or "#" in path:
             msg = "files with ? or # in their names cannot be imported"
             raise NotResolvedError(msg)
+    if path.endswith("/"):
+        msg = "it names a folder, not a file"
+        raise NotResolvedError(msg)
     if "\\" in path:
         msg = "it has a backslash in it: write /"
         raise NotResolvedError(msg)

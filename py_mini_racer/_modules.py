@@ -235,7 +235,7 @@ class Modules:
 
     def __init__(self, context: Context, loader: Any = None) -> None:
         self.context = context
-        self.loader = loader_of(loader)
+        self.loader = loader  # from loader_of()
         self._records: dict[tuple[str, str], Any] = {}  # by name and type
         self._resolved: dict[tuple[str, str | None, str], Any] = {}  # by specifier, importer and type
         self._failures: dict[int, tuple[JSObject, Any, Any]] = {}  # what was thrown, by its id()
@@ -683,7 +683,7 @@ class Modules:
 
     def _reject(self, promise: Any, error: Exception) -> None:
         """Python's exception goes into JavaScript as one that remembers it."""
-        message, _ = self.context.host._thrown(error, self.context)
+        message, _ = self.context.host.thrown(error, self.context)
         self.context.on("mr_promise_settle", promise._wire_handle, (_REJECTED + message, None))
 
     def _on_resolve(self, specifier: str, name: str) -> str:

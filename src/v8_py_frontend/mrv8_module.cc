@@ -70,12 +70,6 @@ RangeError(v8::Local<v8::String> text)
   return v8::Exception::RangeError(text);
 }
 
-v8::Local<v8::Value>
-TypeError(v8::Local<v8::String> text)
-{
-  return v8::Exception::TypeError(text);
-}
-
 void
 OnTokenGone(const v8::WeakCallbackInfo<Record> &info)
 {

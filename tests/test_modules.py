@@ -7,6 +7,7 @@ import gc
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -385,7 +386,8 @@ def test_transforms():
         assert ctx.import_module("b.two.up").default == "b"
         assert "transform of .bad must return" in str(error_of(ctx.import_module, "c.bad", kind=TypeError))
         error_of(ctx.import_module, "d.raise", kind=ZeroDivisionError)
-    for wrong in ({"ts": shout}, {".ts": 5}):
+    wrongs: list[Any] = [{"ts": shout}, {".ts": 5}]
+    for wrong in wrongs:
         with pytest.raises(JSValueError, match="transforms map suffixes"):
             ModuleMap({}, transforms=wrong)
 
@@ -407,13 +409,14 @@ def test_import_maps():
         assert ctx.import_module("main.js").default == "a,b,new"
         assert ctx.import_module("scoped/main.js").default == "other"
         assert "the import map forbids it" in str(error_of(ctx.import_module, "forbidden", kind=JSImportError))
-    for wrong in (
+    wrongs: list[Any] = [
         {"import": {}},
         {"imports": 5},
         {"imports": {"a": 5}},
         {"imports": {"a/": "./b"}},
         {"scopes": {"x": []}},
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(JSValueError, match="import map"):
             ModuleMap({}, import_map=wrong)
 
@@ -575,7 +578,7 @@ def test_what_a_module_throws_is_the_same_object():
 
 
 def test_nothing_is_unhandled():
-    seen = []
+    seen: list[JSPromiseError] = []
     modules = {"a.js": "await null; throw new Error('a');", "b.js": "import './a.js';", "c.js": "throw new Error('c')"}
     with MiniRacer(modules=modules, unhandled_rejection=seen.append) as ctx:
         for name in ("b.js", "a.js", "c.js"):
@@ -720,7 +723,7 @@ def test_an_import_within_an_evaluation():
         "tla.js": "await new Promise(done => setTimeout(done, 1));",
     }
     with MiniRacer(modules=modules) as ctx:
-        ctx.globals["load"] = lambda name: ctx.import_module(name)
+        ctx.globals["load"] = ctx.import_module
         assert ctx.import_module("a.js").inner["default"] == 1
         for name in ("self.js", "up.js"):
             assert "still being evaluated" in str(error_of(ctx.import_module, name))

@@ -49,7 +49,7 @@ struct Modules {
 namespace {
 
 constexpr uintptr_t kEvaluateRoom = 64 * 1024; /* bytes of stack: V8 takes the failure to begin an async module for impossible */
-constexpr uintptr_t kLevelRoom = 2 * 1024;     /* for each import that leads to another */
+constexpr uintptr_t kLevelRoom = 640;          /* for each import that leads to another */
 
 void
 ThrowError(const Run &run, v8::Local<v8::Value> (*kind)(v8::Local<v8::String>), const char *text)

@@ -110,15 +110,17 @@ class Host:
 
         context = self._context()
         if isinstance(function, Callback):
-            made, loop = function, function.loop
+            made, loop, target = function, function.loop, function.target
+            what: tuple[object, ...] = (made.this, made.keywords)
         else:
-            loop = running_loop() or (context.event_loop if context else None)
-            made = Callback(function, loop)
-        target = made.target
-        bound = getattr(target, "__self__", None), getattr(target, "__func__", None)  # each obj.method is a new object
-        what = (id(target),) if None in bound else (id(bound[0]), id(bound[1]))
-        number = self.register((*what, id(loop), made.this, made.keywords), lambda: made)
-        return number, *made.shown
+            made, loop, target = None, running_loop() or (context.event_loop if context else None), function
+            what = (False, False)
+        owner, method = getattr(target, "__self__", None), getattr(target, "__func__", None)
+        # Each obj.method is a new object.
+        key = (id(target), id(loop), *what) if method is None else (id(owner), id(method), id(loop), *what)
+        number = self.register(key, lambda: made or Callback(target, loop))
+        held: Any = self._held.get(number)
+        return number, *(held.shown if held else ("", 0))  # closed meanwhile: the message does not arrive
 
     def error(self, number: int) -> BaseException | None:
         """The Python exception that a JavaScript error stands for."""

@@ -63,8 +63,8 @@ struct mrv8_isolate {
   v8::Global<v8::Object> iterator_prototypes[2];
   std::shared_ptr<mrv8::Modules> modules; /* null: the context has none yet */
   v8::Global<v8::Context> context;
-  bool realms = false;                  /* there is, or was, another one */
-  v8::Global<v8::String> anonymous;     /* "<anonymous>", the name of code that has none */
+  bool realms = false;              /* there is, or was, another one */
+  v8::Global<v8::String> anonymous; /* "<anonymous>", the name of code that has none */
   std::atomic<bool> interrupt_is_due{false};
   std::atomic<bool> terminating{false}; /* what V8 was told; it answers only while JavaScript runs */
   uint64_t gcs = 0;                     /* collections that have ended */

@@ -80,7 +80,8 @@ mr_status
 Reader::ReadArrayHead(uint32_t *count)
 {
   char tag = 0;
-  if (!Take(&tag) || tag != MR_TAG_ARRAY || !TakeCount(count, 1)) return MR_BAD_MESSAGE; /* an element takes a byte at least */
+  failed_ = !Take(&tag) || tag != MR_TAG_ARRAY || !TakeCount(count, 1); /* an element takes a byte at least */
+  if (failed_) return MR_BAD_MESSAGE;
   containers_.push_back({v8::Local<v8::Value>(), *count});
   return MR_OK;
 }

@@ -763,6 +763,78 @@ host_functions_are_called(void **state)
 }
 
 static void
+host_objects_ask(void **state)
+{
+  (void)state;
+  host mine = {.reply = "i\11\0\0\0", .reply_size = 5};
+  open_with_host(&mine);
+  assert_int_equal(eval("var kept; take => 0, (x => { kept = x; return x })"), MR_OK);
+  mr_handle keep;
+  memcpy(&keep, answer.data + 2, sizeof keep);
+  static const char object[] = "a\2\0\0\0uP\0\7\0\0\0\0\0\0\0", iterator[] = "a\2\0\0\0uP\3\10\0\0\0\0\0\0\0";
+  assert_int_equal(mr_call(context, keep, object, sizeof object - 1, NULL, &answer), MR_OK);
+  ASSERT_ANSWER("P\0\7\0\0\0\0\0\0\0"); /* it comes back as what it is */
+  assert_int_equal(answer.taken, 1);
+  assert_int_equal(eval("kept.x + 1"), MR_OK);
+  assert_int_answer(10);
+  static const char get_x[] = "a\2\0\0\0i\0\0\0\0s\1\0\0\0x";
+  assert_int_equal(mine.function, 7);
+  assert_true(mine.in_size == sizeof get_x - 1 && memcmp(mine.in, get_x, sizeof get_x - 1) == 0);
+  mine.reply = "h", mine.reply_size = 1; /* what the host does not have, JavaScript looks for itself */
+  assert_int_equal(eval("kept.toString === Object.prototype.toString ? 1 : 0"), MR_OK);
+  assert_int_answer(1);
+  assert_int_equal(mr_call(context, keep, iterator, sizeof iterator - 1, NULL, &answer), MR_OK);
+  assert_int_equal(eval("[...kept].length"), MR_OK);
+  assert_int_answer(0);
+  mine.reply = "a\1\0\0\0i\1\0\0\0", mine.reply_size = 10; /* keys that are none: JavaScript throws */
+  assert_int_equal(mr_call(context, keep, object, sizeof object - 1, NULL, &answer), MR_OK);
+  assert_exception(eval("Object.keys(kept)"), "TypeError");
+}
+
+static void
+messages_that_break_off_take_nothing(void **state)
+{
+  (void)state;
+  host mine = {0};
+  open_with_host(&mine);
+  assert_int_equal(eval("(...all) => all.length"), MR_OK);
+  mr_handle count;
+  memcpy(&count, answer.data + 2, sizeof count);
+  static const char whole[] = "a\4\0\0\0uP\0\7\0\0\0\0\0\0\0p\10\0\0\0\0\0\0\0\1\0\0\0s\0\0\0\0P\1\7\0\0\0\0\0\0\0";
+  for (size_t size = 0; size < sizeof whole - 1; size++) {
+    assert_int_equal(mr_call(context, count, whole, size, NULL, &answer), MR_BAD_MESSAGE);
+    assert_int_equal(answer.taken, 0);
+  }
+  assert_int_equal(mr_low_memory(context, NULL, &answer), MR_OK);
+  assert_int_equal(mr_low_memory(context, NULL, &answer), MR_OK);
+  assert_int_equal(mine.events, 0);
+  assert_int_equal(mr_call(context, count, whole, sizeof whole - 1, NULL, &answer), MR_OK);
+  assert_int_equal(answer.taken, 1);
+  static const char wrong[] = "a\2\0\0\0uP\3\5\0\0\0\0\0\0\0", no_kind[] = "a\2\0\0\0uP\7\5\0\0\0\0\0\0\0", no_id[] = "a\2\0\0\0uP\0\0\0\0\0\0\0\0\0";
+  assert_int_equal(mr_call(context, count, wrong, sizeof wrong - 1, NULL, &answer), MR_BAD_MESSAGE); /* 5 is a function, and held */
+  assert_int_equal(mr_call(context, count, no_kind, sizeof no_kind - 1, NULL, &answer), MR_BAD_MESSAGE);
+  assert_int_equal(mr_call(context, count, no_id, sizeof no_id - 1, NULL, &answer), MR_BAD_MESSAGE);
+}
+
+static void
+iterators_are_stepped_through(void **state)
+{
+  (void)state;
+  assert_int_equal(eval("[7]"), MR_OK);
+  mr_handle array, iterator;
+  memcpy(&array, answer.data + 2, sizeof array);
+  assert_int_equal(mr_iterate(context, array, 1, NULL, &answer), MR_OK);
+  ASSERT_ANSWER("h");
+  assert_int_equal(mr_iterate(context, array, 0, NULL, &answer), MR_OK);
+  memcpy(&iterator, answer.data + 2, sizeof iterator);
+  assert_int_equal(mr_next(context, iterator, NULL, &answer), MR_OK);
+  assert_int_answer(7);
+  assert_int_equal(mr_next(context, iterator, NULL, &answer), MR_OK);
+  ASSERT_ANSWER("h");
+  assert_exception(mr_next(context, array, NULL, &answer), "TypeError");
+}
+
+static void
 broken_replies_are_exceptions(void **state)
 {
   (void)state;
@@ -961,6 +1033,9 @@ main(int argc, char **argv)
       TEST(a_full_heap_ends_the_call),
       TEST(copies_go_round),
       TEST(host_functions_are_called),
+      TEST(host_objects_ask),
+      TEST(messages_that_break_off_take_nothing),
+      TEST(iterators_are_stepped_through),
       TEST(broken_replies_are_exceptions),
       TEST(timers_run_by_themselves),
       TEST(a_small_stack_overflows_into_an_exception),

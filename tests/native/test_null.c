@@ -28,7 +28,19 @@ close_one(void **state)
 typedef mr_status (*with_message)(mr_context, mr_handle, const void *, size_t, const mr_options *, mr_result *);
 typedef mr_status (*without_message)(mr_context, mr_handle, const mr_options *, mr_result *);
 static const with_message with_messages[] = {mr_call, mr_call_method, mr_construct, mr_get, mr_set, mr_delete, mr_has, mr_promise_settle};
-static const without_message without_messages[] = {mr_keys, mr_read, mr_await, mr_preview, mr_module_namespace};
+static mr_status
+iterate_async(mr_context in, mr_handle object, const mr_options *options, mr_result *answer)
+{
+  return mr_iterate(in, object, 1, options, answer);
+}
+
+static mr_status
+iterate(mr_context in, mr_handle object, const mr_options *options, mr_result *answer)
+{
+  return mr_iterate(in, object, 0, options, answer);
+}
+
+static const without_message without_messages[] = {mr_keys, iterate_async, iterate, mr_next, mr_read, mr_await, mr_preview, mr_module_namespace};
 
 typedef mr_status (*of_context_with_message)(mr_context, const void *, size_t, const mr_options *, mr_result *);
 static const of_context_with_message of_contexts_with_messages[] = {mr_eval,        mr_module_compile,  mr_module_synthetic,

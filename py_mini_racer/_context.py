@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from py_mini_racer._modules import Modules
     from py_mini_racer._objects import JSObjectImpl
+    from py_mini_racer._scripts import CodeCache
 
     Native = Callable[..., int]
 
@@ -196,7 +197,7 @@ def make_options(
     )
 
 
-def _script(code: str, options: _dll.Options | None) -> tuple[bytes, Any]:
+def script_of(code: str, options: _dll.Options | None) -> tuple[bytes, Any]:
     """A script's bytes, and options that say how they are encoded."""
     try:
         return code.encode(), options
@@ -207,6 +208,9 @@ def _script(code: str, options: _dll.Options | None) -> tuple[bytes, Any]:
     except AttributeError:
         msg = "code is not a string"
         raise JSEvalException(msg) from None
+
+
+_LARGE_SCRIPT = 65536  # bytes from which on what was compiled is kept for the next time; as in mr_python_lane.c
 
 
 def _copy_of(options: _dll.Options | None) -> _dll.Options:
@@ -263,6 +267,7 @@ class Context:
         self.host = _host.Host(self)
         self.timeout_sec = timeout_sec
         self.modules: Modules | None = None  # made when they are first needed
+        self.code_cache: CodeCache | None = None
         self._kept: list[_dll.Options] = []  # that the crossing may read
         self.crossing = _lane.crossing(self, self._id)
         self.eval_plain: Callable[[str], Any] = self.crossing.eval if self.crossing else self.eval_slowly
@@ -338,12 +343,16 @@ class Context:
 
     def eval(self, code: str, options: _dll.Options | None) -> Any:
         """Evaluates a script."""
-        data, options = _script(code, options)
+        data, options = script_of(code, options)
+        if len(data) >= _LARGE_SCRIPT:
+            from py_mini_racer._scripts import eval_large
+
+            return eval_large(self, code, data, _copy_of(options or self.options))
         return self.run(self._eval, data, len(data), options or self.options)
 
     def submit_eval(self, code: str, options: _dll.Options) -> None:
         """Has a script evaluated: see `submit`."""
-        data, options = _script(code, options)
+        data, options = script_of(code, options)
         self.submit(_dll.DO_EVAL, 0, (data, None), options)
 
     def submit(self, operation: int, handle: int, message: _wire.Message | None, options: _dll.Options) -> None:

@@ -76,6 +76,7 @@ DO_PROMISE_SETTLE = 14
 COPY = 1
 MAPS_AS_PAIRS = 2
 CLASS_NAMES = 4
+CODE_CACHE = 8
 
 # Events, and what a host function says.
 EVENT_RELEASED = 1
@@ -83,6 +84,7 @@ EVENT_FULFILLED = 2
 EVENT_REJECTED = 3
 EVENT_UNHANDLED = 4
 EVENT_UNCAUGHT = 5
+EVENT_CODE_CACHE = 7
 EVENT_DONE = 6
 REPLY_RETURN = 0
 REPLY_THROW = 1
@@ -234,6 +236,9 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_iterate": (c_int32, [c_uint64, c_uint64, c_int32, _OPTIONS, c_void_p]),
     "mr_next": (c_int32, _ON_VALUE),
     "mr_read": (c_int32, _ON_VALUE),
+    "mr_compile": (c_int32, [c_uint64, c_char_p, c_size_t, _OPTIONS, c_void_p]),
+    "mr_run": (c_int32, _ON_VALUE),
+    "mr_code_cache": (c_int32, _ON_VALUE),
     "mr_realm_new": (c_int32, _ON_CONTEXT),
     "mr_globals": (c_int32, _ON_CONTEXT),
     "mr_await": (c_int32, _ON_VALUE),

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     Waiter = Callable[[Any, BaseException | None], None]
 
 # mini_racer.h: MR_EVENT_*, MR_REPLY_*
-RELEASED, FULFILLED, REJECTED, UNHANDLED, UNCAUGHT, DONE = range(1, 7)
+RELEASED, FULFILLED, REJECTED, UNHANDLED, UNCAUGHT, DONE, CODE_CACHE = range(1, 8)
 TAKEN = 0x100
 RETURN, THROW = 0, 1
 
@@ -219,6 +219,10 @@ class Host:
             self._settled(context, what, number, message)
         elif what & 0xFF == DONE:
             self._done(context, what, number, message)
+        elif what == CODE_CACHE:
+            waiter = self._waiting.pop(number, None)
+            if waiter is not None:
+                waiter(message, None)
         elif what == UNHANDLED:
             context.unhandled(context.thrown(message))
         elif what == UNCAUGHT:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
+    from os import PathLike
     from types import TracebackType
     from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from py_mini_racer._modules import Limits, Modules
     from py_mini_racer._realm import JSRealm
     from py_mini_racer._stats import Stats
-    from py_mini_racer._types import JSFunction, JSMappedObject, JSModule, PyProxy
+    from py_mini_racer._types import JSFunction, JSMappedObject, JSModule, JSScript, PyProxy
 
     F = TypeVar("F", bound=Callable[..., Any])
     M = TypeVar("M", bound="MiniRacer")
@@ -66,6 +67,7 @@ class MiniRacer:
             of WebAssembly's memories; beyond it JavaScript gets a RangeError. None: 2 GiB.
         modules: where `import` finds modules: a folder (str or Path), a mapping of names to sources, a function `(specifier, importer) -> source`, or a ready
             loader such as `ModuleFolder`, `ModuleMap`, `NodeModules`.
+        code_cache: a folder, made when it is not there, in which scripts of 64 KB and more that are evaluated stay compiled for the next process.
         unhandled_rejection: called with the `JSPromiseError` of each promise that was rejected and that nothing handles; by default it goes to the logger
             `py_mini_racer`. On any thread, while JavaScript waits.
         uncaught_exception: likewise for what a timer's callback or a microtask throws.
@@ -93,6 +95,7 @@ class MiniRacer:
         max_stack: int | None = None,
         max_buffer_memory: int | None = None,
         modules: Any = None,
+        code_cache: str | PathLike[str] | None = None,
         unhandled_rejection: Callable[[JSPromiseError], object] | None = None,
         uncaught_exception: Callable[[JSEvalException], object] | None = None,
         event_loop: AbstractEventLoop | None = None,
@@ -116,6 +119,10 @@ class MiniRacer:
 
             loader = loader_of(modules)
             self._ctx.modules = Modules(self._ctx, loader)
+        if code_cache is not None:
+            from py_mini_racer._scripts import CodeCache
+
+            self._ctx.code_cache = CodeCache(code_cache)
         self._ctx.on_unhandled = unhandled_rejection or self._ctx.on_unhandled
         self._ctx.on_uncaught = uncaught_exception or self._ctx.on_uncaught
         self._ctx.event_loop = event_loop or self._ctx.event_loop
@@ -375,6 +382,49 @@ class MiniRacer:
 
             context.modules = Modules(context)
         return context.modules
+
+    def compile(
+        self,
+        code: str,
+        *,
+        filename: str | None = None,
+        line_offset: int = 0,
+        column_offset: int = 0,
+        cache: bytes | None = None,
+        timeout_sec: float | None = None,
+        max_memory: int | None = None,
+    ) -> JSScript:
+        """Compiles a script without running it.
+
+            >>> from py_mini_racer import MiniRacer
+            >>> ctx, other = MiniRacer(), MiniRacer()
+            >>> script = ctx.compile("6 * 7")
+            >>> script.run()
+            42
+            >>> other.compile("6 * 7", cache=script.cache).run()
+            42
+
+        Scripts of 64 KB and more that `eval` evaluates are kept compiled for the rest of the process anyway, and on disk with `MiniRacer(code_cache=)`.
+
+        Args:
+            code: JavaScript, as for `eval`.
+            filename: as in `eval`; so are line_offset, column_offset, timeout_sec, max_memory.
+            cache: what `JSScript.cache` gave for the same code. One that cannot be used is passed over: see `JSScript.cache_rejected`.
+
+        Raises:
+            JSParseException: the code is not valid JavaScript.
+        """
+        from py_mini_racer._scripts import compile_script
+
+        context = self._open()
+        options = make_options(
+            timeout_sec=timeout_sec,
+            max_memory=context.max_memory if max_memory is None else max_memory,
+            filename=filename,
+            line_offset=line_offset,
+            column_offset=column_offset,
+        )
+        return compile_script(context, code, options, cache)
 
     def new_realm(self) -> JSRealm:
         """Makes a realm: a second set of globals on the same heap, used as a MiniRacer is.

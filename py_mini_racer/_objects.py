@@ -337,6 +337,10 @@ _CLASSES: dict[int, type[JSObjectImpl]] = {
 
 
 def _class_of(kind: int) -> type[JSObjectImpl]:
+    if kind == _wire.SCRIPT_KIND:
+        from py_mini_racer._scripts import JSScriptImpl
+
+        return JSScriptImpl
     if kind == _wire.PROMISE_KIND:
         from py_mini_racer._promises import JSPromiseImpl
 

@@ -343,6 +343,37 @@ class JSModule(JSMappedObject):
         raise NotImplementedError
 
 
+class JSScript(JSObject):
+    """A script that has been compiled: `MiniRacer.compile` gives it.
+
+    Attributes:
+        cache_rejected: whether it was compiled with a cache that could not be used: one of another script, of another V8, damaged.
+    """
+
+    cache_rejected: bool
+
+    def run(
+        self,
+        *,
+        timeout_sec: float | None = None,
+        cpu_time_sec: float | None = None,
+        max_memory: int | None = None,
+        copy: bool = False,
+        max_depth: int | None = None,
+        max_bytes: int | None = None,
+        maps: str = "dict",
+    ) -> Any:
+        """Runs it, and returns the value of its last statement. As often as one likes; arguments and errors are those of `MiniRacer.eval`."""
+        raise NotImplementedError
+
+    @property
+    def cache(self) -> bytes:
+        """What `MiniRacer.compile` can use in place of parsing and compiling, in this process or another one: of the script, and of those of its functions that
+        have been called by now. It belongs to this build of V8, and is trusted like a pickle: who can change it can run code.
+        """
+        raise NotImplementedError
+
+
 class JSPromise(JSObject):
     """A promise: `get()` it in a thread, or `await` it in any event loop; as often as you like, in several at once.
 

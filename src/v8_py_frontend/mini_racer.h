@@ -124,6 +124,8 @@ typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, ui
 #define MR_EVENT_DONE \
   6u /* a submission has come to its end; the message is its result's, `id` its mr_options.call, and MR_EVENT_STATUS(event) how it ended. Without the context's lock */
 
+#define MR_EVENT_CODE_CACHE 7u /* of mr_eval with MR_CODE_CACHE; the "message" is the cache, as mr_code_cache() gives it, `id` mr_options.call */
+
 /* Of an event: which it is; and with MR_EVENT_DONE, how the submission ended, and whether this bit is set: mr_result.taken. */
 #define MR_EVENT_TAKEN 0x100u
 #define MR_EVENT_KIND(event) ((event) & 0xffu)
@@ -155,6 +157,8 @@ typedef struct mr_context_options {
 #define MR_MAPS_AS_PAIRS 2u /* with MR_COPY: a Map is written as an array of pairs, a Set as an array */
 #define MR_CLASS_NAMES 4u   /* with MR_COPY: an object that is an instance of a class comes with the class's name */
 
+#define MR_CODE_CACHE 8u /* mr_eval: MR_EVENT_CODE_CACHE comes when the script has run without an exception */
+
 /* Memory of the caller. */
 typedef struct mr_slice {
   const void *data;
@@ -175,7 +179,7 @@ typedef struct mr_options {
   const char *filename;    /* mr_eval: for messages and stack traces, UTF-8, ended by NUL; NULL: "<anonymous>" */
   int32_t line_offset;     /* mr_eval: added to line numbers */
   int32_t column_offset;   /* mr_eval: added to the first line's columns */
-  const mr_slice *buffers; /* what the message's 'W' refer to */
+  const mr_slice *buffers; /* what the message's 'W' refer to; of a script, its cache */
   uint64_t buffer_count;
   uint64_t call;    /* a number of the caller's own, for mr_cancel(); 0: none */
   int64_t cpu_time; /* nanoseconds of CPU that this thread may use for the call, its callbacks included; 0: the context's; MR_UNLIMITED: any */
@@ -290,8 +294,19 @@ MR_API mr_status mr_soft_limit_reached(mr_context context, int32_t *reached);
  * that field's unit; and how much was used, undefined where nobody knows. The limit may be that of a call around this one. After each of them the context can be used again, but for MR_CLOSED. Microtasks run before the outermost call returns.
  * `in` is one message of the wire format, `in_size` its bytes. Results are scalars, or handles; with MR_COPY containers come whole. */
 
-/* Evaluates `size` bytes of code as a classic script. The value of its last statement is the result. */
+/* Evaluates `size` bytes of code as a classic script. The value of its last statement is the result. options->buffers[0] may be a cache, as for mr_compile(). */
 MR_API mr_status mr_eval(mr_context context, const void *code, size_t size, const mr_options *options, mr_result *result);
+
+/* Compiles a classic script without running it. With options->buffers[0] as the cache of an earlier compilation of the same code, V8 parses nothing. The result is an
+ * array: the script's handle, and whether V8 has refused the cache: it was made of other code, by another V8 or with other flags; the script is compiled all the same.
+ * A cache is trusted: V8 does not look for damage within. */
+MR_API mr_status mr_compile(mr_context context, const void *code, size_t size, const mr_options *options, mr_result *result);
+
+/* Runs a compiled script. The value of its last statement is the result. */
+MR_API mr_status mr_run(mr_context context, mr_handle script, const mr_options *options, mr_result *result);
+
+/* What V8 can use in place of parsing and compiling: the script, and those of its functions that have been called by now. The result is a buffer. */
+MR_API mr_status mr_code_cache(mr_context context, mr_handle script, const mr_options *options, mr_result *result);
 
 /* Calls the function. `in`: an array: this, then the arguments. */
 MR_API mr_status mr_call(mr_context context, mr_handle function, const void *in, size_t in_size, const mr_options *options, mr_result *result);

@@ -34,6 +34,24 @@ mr_eval(mr_context context, const void *code, size_t size, const mr_options *opt
 }
 
 mr_status
+mr_compile(mr_context context, const void *code, size_t size, const mr_options *options, mr_result *result)
+{
+  return run(context, 0, MRV8_COMPILE, code, size, options, result);
+}
+
+mr_status
+mr_run(mr_context context, mr_handle script, const mr_options *options, mr_result *result)
+{
+  return run_on(context, script, MRV8_RUN, NULL, 0, options, result);
+}
+
+mr_status
+mr_code_cache(mr_context context, mr_handle script, const mr_options *options, mr_result *result)
+{
+  return run_on(context, script, MRV8_CODE_CACHE, NULL, 0, options, result);
+}
+
+mr_status
 mr_call(mr_context context, mr_handle function, const void *in, size_t in_size, const mr_options *options, mr_result *result)
 {
   return run_on(context, function, MRV8_CALL, in, in_size, options, result);

@@ -116,6 +116,7 @@
 #define MR_KIND_ERROR 8u
 #define MR_KIND_PROXY 9u
 #define MR_KIND_BUFFER 10u
+#define MR_KIND_SCRIPT 12u /* a compiled script */
 #define MR_KIND_MODULE 11u /* a module's namespace */
 
 /* What the bytes of a buffer are. The order of JavaScript's typed arrays. */

@@ -123,6 +123,9 @@ typedef enum mrv8_operation {
   MRV8_READ,
   MRV8_GLOBALS,
   MRV8_REALM,
+  MRV8_COMPILE, /* `in`: the code */
+  MRV8_RUN,
+  MRV8_CODE_CACHE,
   MRV8_AWAIT,
   MRV8_PROMISE,
   MRV8_SETTLE, /* `in`: [whether it is fulfilled, value] */

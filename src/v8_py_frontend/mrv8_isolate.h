@@ -14,6 +14,7 @@
 
 struct mrv8_value {
   v8::Global<v8::Value> value;
+  v8::Global<v8::UnboundScript> script; /* of a compiled script; the value is then an empty object */
 };
 
 struct mrv8_timer {

@@ -45,16 +45,14 @@ struct Answer {
 void
 Eval(const Run &run, Answer *answer)
 {
-  const mr_options *options = run.request->options;
-  v8::Local<v8::String> code, name = run.self->anonymous.Get(run.isolate);
-  answer->status = mrv8::MakeString(run, run.request->in, run.request->in_size, options->encoding, &code);
-  if (answer->status == MR_OK && options->filename) answer->status = mrv8::MakeString(run, options->filename, std::strlen(options->filename), MR_UTF8, &name);
-  if (answer->status != MR_OK) return;
-  v8::ScriptOrigin origin = mrv8::Origin(run.isolate, name, options->line_offset, options->column_offset);
-  v8::Local<v8::Script> script;
-  if (v8::Script::Compile(run.context, code, &origin).ToLocal(&script)) return answer->Take(script->Run(run.context));
-  answer->flags = MR_X_PARSE;
-  answer->status = MR_EXCEPTION;
+  bool rejected = false;
+  v8::Local<v8::UnboundScript> script;
+  if (!mrv8::CompileScript(run, &rejected, &answer->status).ToLocal(&script)) {
+    answer->flags = MR_X_PARSE;
+    return;
+  }
+  answer->Take(script->BindToCurrentContext()->Run(run.context));
+  if (answer->status == MR_OK && (run.request->options->flags & MR_CODE_CACHE)) mrv8::TellCodeCache(run, script);
 }
 
 /* Reads what is left of an array, as arguments. Few of them, as a rule: those need no memory. */
@@ -289,6 +287,10 @@ OperateOnContext(const Run &run, Answer *answer)
   switch (run.request->operation) {
     case MRV8_EVAL:
       return Eval(run, answer);
+    case MRV8_COMPILE:
+      answer->written = true;
+      answer->status = mrv8::CompileOnly(run, &answer->flags);
+      return;
     case MRV8_REALM:
       return NewRealm(run, answer);
     case MRV8_GLOBALS:
@@ -344,6 +346,15 @@ OperateOnValue(const Run &run, Answer *answer)
       return Construct(run, target, answer);
     case MRV8_READ:
       return answer->Take(target);
+    case MRV8_RUN: {
+      v8::MaybeLocal<v8::Value> result;
+      answer->status = mrv8::RunScript(run, &result);
+      if (answer->status == MR_OK) answer->Take(result);
+      return;
+    }
+    case MRV8_CODE_CACHE:
+      answer->status = mrv8::CodeCache(run, &answer->value);
+      return;
     case MRV8_SETTLE:
       return Settle(run, target, answer);
     case MRV8_AWAIT:

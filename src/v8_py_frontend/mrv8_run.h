@@ -50,6 +50,20 @@ void AppendText(const Run &run, std::u16string *text, v8::Local<v8::String> part
 /* Makes the result hold the text alone, as the detail of a failure. */
 void WriteDetail(const Run &run, const std::u16string &text);
 
+/* Appends a handle that has been made. */
+mr_status WriteHandle(const Run &run, uint8_t kind, mr_handle handle);
+
+/* The request's code, compiled; with the cache of an earlier compilation, when it has one. Empty: see `status`; MR_EXCEPTION: it cannot be parsed. */
+v8::MaybeLocal<v8::UnboundScript> CompileScript(const Run &run, bool *rejected, mr_status *status);
+
+/* Tells the host of a script's cache. */
+void TellCodeCache(const Run &run, v8::Local<v8::UnboundScript> script);
+
+/* MRV8_COMPILE, MRV8_RUN, MRV8_CODE_CACHE. */
+mr_status CompileOnly(const Run &run, uint8_t *flags);
+mr_status RunScript(const Run &run, v8::MaybeLocal<v8::Value> *result);
+mr_status CodeCache(const Run &run, v8::Local<v8::Value> *buffer);
+
 /* The handle of a value, held anew or once more; 0: no memory. */
 mr_handle HandleOf(const Run &run, v8::Local<v8::Value> value);
 

@@ -99,10 +99,7 @@ WriteHandle(const Run &run, v8::Local<v8::Value> value)
   std::memcpy(payload + 1, &id, sizeof id);
   if (id) return Put(run, MR_TAG_HOST_OBJECT, payload, sizeof payload);
   mr_handle handle = HandleOf(run, value);
-  if (!handle) return MR_NO_MEMORY;
-  payload[0] = KindOf(value);
-  std::memcpy(payload + 1, &handle, sizeof handle);
-  return Put(run, MR_TAG_HANDLE, payload, sizeof payload);
+  return handle ? mrv8::WriteHandle(run, KindOf(value), handle) : MR_NO_MEMORY;
 }
 
 uint32_t
@@ -112,6 +109,14 @@ HashOf(v8::Local<v8::Value> value)
 }
 
 }  // namespace
+
+mr_status
+WriteHandle(const Run &run, uint8_t kind, mr_handle handle)
+{
+  uint8_t payload[9] = {kind};
+  std::memcpy(payload + 1, &handle, sizeof handle);
+  return Put(run, MR_TAG_HANDLE, payload, sizeof payload);
+}
 
 mr_status
 WriteTag(const Run &run, char tag)

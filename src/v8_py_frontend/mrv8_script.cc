@@ -1,0 +1,94 @@
+/* mrv8_script.cc: classic scripts, compiled once and run as often as one likes, and V8's cache of what was compiled. On the thread that has the lock.
+ *
+ * A compiled script is no JavaScript value, so that its handle has an empty object as well, which is what everybody else sees of it. */
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "mr_wire.h"
+#include "mrv8_compat.h"
+#include "mrv8_run.h"
+
+namespace mrv8 {
+
+namespace {
+
+mr_handle
+Keep(const Run &run, v8::Local<v8::UnboundScript> script)
+{
+  std::unique_ptr<mrv8_value> kept(new (std::nothrow) mrv8_value);
+  if (!kept) return 0;
+  v8::Local<v8::Object> token = v8::Object::New(run.isolate, v8::Null(run.isolate), nullptr, nullptr, 0);
+  kept->value.Reset(run.isolate, token);
+  kept->script.Reset(run.isolate, script);
+  mr_handle handle = run.self->host->handle_new(run.self->owner, static_cast<uint32_t>(token->GetIdentityHash()), kept.get());
+  if (handle) (void)kept.release();
+  return handle;
+}
+
+}  // namespace
+
+v8::MaybeLocal<v8::UnboundScript>
+CompileScript(const Run &run, bool *rejected, mr_status *status)
+{
+  const mr_options *options = run.request->options;
+  const mr_slice *cache = options->buffer_count ? &options->buffers[0] : nullptr;
+  v8::Local<v8::String> code, name = run.self->anonymous.Get(run.isolate);
+  *status = cache && (!cache->data || !cache->size || cache->size > INT32_MAX) ? MR_BAD_ARGUMENT : MR_OK;
+  if (*status == MR_OK) *status = MakeString(run, run.request->in, run.request->in_size, options->encoding, &code);
+  if (*status == MR_OK && options->filename) *status = MakeString(run, options->filename, std::strlen(options->filename), MR_UTF8, &name);
+  if (*status != MR_OK) return v8::MaybeLocal<v8::UnboundScript>();
+  *status = MR_EXCEPTION;
+  v8::ScriptOrigin origin = Origin(run.isolate, name, options->line_offset, options->column_offset);
+  auto *data = cache ? new v8::ScriptCompiler::CachedData(static_cast<const uint8_t *>(cache->data), static_cast<int>(cache->size)) : nullptr;
+  v8::ScriptCompiler::Source source(code, origin, data); /* it frees `data`, but not what that points to */
+  auto how = cache ? v8::ScriptCompiler::kConsumeCodeCache : v8::ScriptCompiler::kNoCompileOptions;
+  v8::Local<v8::UnboundScript> script;
+  if (!v8::ScriptCompiler::CompileUnboundScript(run.isolate, &source, how).ToLocal(&script)) return v8::MaybeLocal<v8::UnboundScript>();
+  *rejected = cache && source.GetCachedData()->rejected;
+  *status = MR_OK;
+  return script;
+}
+
+void
+TellCodeCache(const Run &run, v8::Local<v8::UnboundScript> script)
+{
+  std::unique_ptr<v8::ScriptCompiler::CachedData> cache(v8::ScriptCompiler::CreateCodeCache(script));
+  if (cache) run.self->host->event(run.self->owner, MR_EVENT_CODE_CACHE, run.request->options->call, cache->data, static_cast<uint64_t>(cache->length));
+}
+
+mr_status
+CompileOnly(const Run &run, uint8_t *flags)
+{
+  bool rejected = false;
+  mr_status status = MR_OK;
+  v8::Local<v8::UnboundScript> script;
+  if (!CompileScript(run, &rejected, &status).ToLocal(&script)) {
+    *flags = MR_X_PARSE;
+    return status;
+  }
+  mr_handle handle = Keep(run, script);
+  if (!handle) return MR_NO_MEMORY;
+  status = WriteHead(run, MR_TAG_ARRAY, 2);
+  if (status == MR_OK) status = WriteHandle(run, MR_KIND_SCRIPT, handle);
+  if (status == MR_OK) status = WriteTag(run, rejected ? MR_TAG_TRUE : MR_TAG_FALSE);
+  return status;
+}
+
+mr_status
+RunScript(const Run &run, v8::MaybeLocal<v8::Value> *result)
+{
+  if (run.request->target->script.IsEmpty()) return MR_BAD_ARGUMENT;
+  *result = run.request->target->script.Get(run.isolate)->BindToCurrentContext()->Run(run.context);
+  return MR_OK;
+}
+
+mr_status
+CodeCache(const Run &run, v8::Local<v8::Value> *buffer)
+{
+  if (run.request->target->script.IsEmpty()) return MR_BAD_ARGUMENT;
+  std::unique_ptr<v8::ScriptCompiler::CachedData> cache(v8::ScriptCompiler::CreateCodeCache(run.request->target->script.Get(run.isolate)));
+  return cache ? NewBuffer(run, MR_ELEMENT_UINT8, cache->data, static_cast<size_t>(cache->length), buffer) : MR_NO_MEMORY;
+}
+
+}  // namespace mrv8

@@ -1,4 +1,4 @@
-"""What it costs that JavaScript calls Python: `python benchmarks/callbacks.py`. CPU time of the calling thread, the best of several rounds; one crossing each."""
+"""What it costs that JavaScript calls Python: `python benchmarks/callbacks.py`. CPU time of the calling thread, best of several rounds; one crossing each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""How far limits are overshot: python benchmarks/limits.py [REPETITIONS]
+"""How far limits are overshot.
 
-Each script runs into a limit again and again; the table shows by how much it was missed: the median, the 95th percentile, and the worst. Times are in milliseconds of
-the clock that the limit counts. Memory is what a process of its own had at its peak, above what it had before, in MB.
+    python benchmarks/limits.py [REPETITIONS]
+
+Each script runs into a limit again and again; the table shows by how much it was missed: the median, the 95th percentile, and the worst. Times are in
+milliseconds of the clock that the limit counts. Memory is what a process of its own had at its peak, above what it had before, in MB.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import subprocess
 import sys
 import time
 from statistics import median, quantiles
+from typing import Any
 
 from py_mini_racer import JSEvalException, MiniRacer
 
@@ -54,11 +57,12 @@ else:
 def overshoot(ctx: MiniRacer, code: str, limit: str, repetitions: int) -> list[float]:
     """By how much a limit of time is missed, in milliseconds."""
     value, clock = LIMITS[limit]
+    arguments: dict[str, Any] = {limit: value}
     missed: list[float] = []
     for _ in range(repetitions):
         start = clock()
         try:
-            ctx.eval(code, **{limit: value})
+            ctx.eval(code, **arguments)
         except JSEvalException:
             missed.append((clock() - start - value) * 1000)
     return missed

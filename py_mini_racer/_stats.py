@@ -61,6 +61,9 @@ class Stats(TypedDict):
         heap_size_limit: bytes that the heap may grow to.
         malloced_memory: bytes that V8 has taken beside the heap.
         external_memory: bytes that the heap's objects hold outside of it, such as those of buffers.
+        buffer_memory: bytes of ArrayBuffers and of what else `max_buffer_memory` counts.
+        buffer_memory_limit: what `max_buffer_memory` is.
+        buffers_refused: how often more than that was asked for.
         heap_spaces: the spaces of the heap, by V8's names.
     """
 
@@ -82,6 +85,9 @@ class Stats(TypedDict):
     heap_size_limit: int
     malloced_memory: int
     external_memory: int
+    buffer_memory: int
+    buffer_memory_limit: int
+    buffers_refused: int
     heap_spaces: dict[str, HeapSpace]
 
 

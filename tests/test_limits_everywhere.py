@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,8 @@ LIMITS = {"timeout_sec": JSTimeoutException, "cpu_time_sec": JSCPUTimeException}
 
 @pytest.fixture(scope="module", params=LIMITS)
 def limited(request):
-    with MiniRacer(**{request.param: 0.04}) as ctx:
+    limits: dict[str, Any] = {request.param: 0.04}
+    with MiniRacer(**limits) as ctx:
         yield ctx, LIMITS[request.param]
 
 
@@ -170,7 +172,7 @@ def test_a_rejection_that_is_described_late_has_a_limit_of_its_own():
 
 
 def test_the_contexts_limit_goes_before_that():
-    stops: list[JSEvalException] = []
+    stops: list[Any] = []
     with MiniRacer(timeout_sec=0.05, uncaught_exception=stops.append) as ctx:
         assert ctx.eval(f"Promise.reject({{ get stack() {{ {LOOP} }} }}); 1") == 1
         assert [(stop.limit, stop.limit_value) for stop in stops] == [("timeout_sec", 0.05)]

@@ -140,6 +140,16 @@ def test_limits_that_stopped_something_are_counted():
         assert ctx.stats()["limit_hits"] == {"timeout_sec": 3, "cpu_time_sec": 2, "max_memory": 2}
 
 
+def test_buffers_are_counted():
+    with MiniRacer(max_buffer_memory=10_000_000) as ctx:
+        assert ctx.stats()["buffer_memory_limit"] == 10_000_000
+        before = ctx.stats()
+        ctx.eval("var kept = new ArrayBuffer(1e6); 1")
+        stats = ctx.stats()
+        assert stats["buffer_memory"] == before["buffer_memory"] + 1_000_000
+        assert stats["buffers_refused"] == before["buffers_refused"] == 0
+
+
 def test_contexts_are_counted():
     with MiniRacer() as ctx:
         before = ctx.stats()["contexts"]

@@ -367,6 +367,7 @@ MR_API mr_status mr_heap_stats(mr_context context, const mr_options *options, mr
  *   timeouts, cpu_timeouts, memory_stops     calls that a limit stopped
  *   gcs, gc_time              garbage collections of the isolate on its own thread
  *   used_heap_size, total_heap_size, total_physical_size, heap_size_limit, malloced_memory, external_memory     as V8 has them
+ *   buffer_memory, buffer_memory_limit, buffers_refused     what max_buffer_memory counts, what it is, and how often more was asked for
  *   heap_spaces               an object of one object for each of V8's spaces, by its name: size, used, available, physical */
 MR_API mr_status mr_stats(mr_context context, const mr_options *options, mr_result *result);
 

@@ -37,6 +37,8 @@ StatsOf(const Run &run)
   stats.resize(self->host->stats(self->owner, stats.data()));
   v8::HeapStatistics heap;
   run.isolate->GetHeapStatistics(&heap);
+  mrv8_buffers buffers;
+  mrv8_buffers_of(self, &buffers);
   const struct {
     const char *name;
     uint64_t value;
@@ -48,7 +50,10 @@ StatsOf(const Run &run)
               {"total_physical_size", heap.total_physical_size()},
               {"heap_size_limit", heap.heap_size_limit()},
               {"malloced_memory", heap.malloced_memory()},
-              {"external_memory", heap.external_memory()}};
+              {"external_memory", heap.external_memory()},
+              {"buffer_memory", buffers.bytes},
+              {"buffer_memory_limit", buffers.limit},
+              {"buffers_refused", buffers.refused}};
   for (const auto &row : rows) stats.push_back({row.name, static_cast<double>(row.value)});
   return stats;
 }

@@ -30,9 +30,11 @@ def run_python(
     )
 
 
-def output_of(code: str, *arguments: str, root: Path = PACKAGE.parent, executable: str = sys.executable) -> str:
+def output_of(
+    code: str, *arguments: str, root: Path = PACKAGE.parent, executable: str = sys.executable, timeout: float = 60
+) -> str:
     """What the script prints. It must end well and say nothing on stderr."""
-    done = run_python(code, *arguments, root=root, executable=executable)
+    done = run_python(code, *arguments, root=root, executable=executable, timeout=timeout)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.removesuffix("\n")
 

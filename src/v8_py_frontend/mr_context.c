@@ -141,6 +141,7 @@ destroy(mr__context *closed)
   mrv8_value *value;
   for (uint32_t at = 0; (value = mr__handles_drain(&closed->handles, &at));) mrv8_values_delete(closed->isolate, &value, 1);
   mr__handles_destroy(&closed->handles);
+  mr__visits_forget(closed);
   mrv8_isolate_delete(closed->isolate);
   closed->isolate = NULL;
   atomic_fetch_sub(&context_count, 1);

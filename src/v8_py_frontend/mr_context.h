@@ -11,6 +11,7 @@
 #include "mr_lock.h"
 #include "mr_queue.h"
 #include "mr_timers.h"
+#include "mr_visit.h"
 #include "mrv8_bridge.h"
 
 struct mr__level;
@@ -25,6 +26,7 @@ typedef struct mr__context {
 
   mr__lock lock; /* protects what follows, up to the next lock */
   mrv8_isolate *isolate;
+  mr__visits visits; /* mr_visit.c's */
   mr__handles handles;
   mr__timers timers;
   int64_t timeout, cpu_time; /* of who has none of their own; 0: none. Never change */

@@ -317,6 +317,7 @@ mr__run_inside(mr__level *entered, mrv8_request *request, mr_result *result)
   mr_context outer = hooked ? mr__tick_enter(in->id) : 0;
   in->calls++;
   int64_t start = request->outermost ? mr__now_coarse() : 0;
+  if (request->outermost) mr__visit(in);
   if (status == MR_OK) status = mrv8_run(in->isolate, request, result);
   if (request->outermost) in->js_time += mr__now_coarse() - start;
   mr_status why = mr__level_pop(entered);

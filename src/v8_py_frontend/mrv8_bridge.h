@@ -193,6 +193,9 @@ mr_status mrv8_reply_set(mr_reply *reply, uint32_t outcome, const void *message,
 /* host->interrupted() is called on the thread that runs JavaScript in the isolate, between two instructions of it, or when it runs next. Any thread. */
 void mrv8_interrupt(mrv8_isolate *isolate);
 
+/* This thread ends, and V8 forgets that it has been in the isolate. Any thread that is not in it. */
+void mrv8_thread_ends(mrv8_isolate *isolate);
+
 /* Whether this process is a child that V8's memory did not follow into. Any thread. */
 int mrv8_has_no_heap(void);
 

@@ -246,6 +246,12 @@ mrv8_interrupt(mrv8_isolate *self)
   if (!self->interrupt_is_due.exchange(true)) self->isolate->RequestInterrupt(OnInterrupt, self);
 }
 
+void
+mrv8_thread_ends(mrv8_isolate *self)
+{
+  self->isolate->DiscardThreadSpecificMetadata();
+}
+
 int
 mrv8_has_no_heap(void)
 {

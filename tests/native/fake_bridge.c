@@ -230,6 +230,12 @@ mrv8_next_task(mrv8_isolate *self)
   return self->queue ? fake_pool->queue_next(self->queue) : INT64_MAX;
 }
 
+void
+mrv8_thread_ends(mrv8_isolate *self)
+{
+  REQUIRE(self->magic == ISOLATE_MAGIC);
+}
+
 int
 mrv8_has_no_heap(void)
 {

@@ -18,7 +18,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-c test-py test-pythons hostile abi check format wheel sdist docs docs-serve bench clean
+.PHONY: help build demo test test-c test-py test-pythons hostile stress abi check format wheel sdist docs docs-serve bench clean
 
 help: ## list the commands
 	@echo "mini-racer: V8 inside Python. usage: make COMMAND"; echo
@@ -46,6 +46,9 @@ test-pythons: $(STAMP)test $(BUILT) ## the Python tests on every Python from 3.1
 
 hostile: $(STAMP)test $(BUILT) ## hostile scripts, each in a process of its own; writes docs/hostile.md
 	$(PY) -m tests.hostile.run --table docs/hostile.md
+
+stress: $(STAMP)test $(BUILT) ## everything at once, at random [MINUTES=5] [SEED=...]
+	$(PY) -m tests.stress --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
 abi: $(STAMP)test ## compare header, exported symbols and ctypes table
 	$(PY) helpers/abi.py

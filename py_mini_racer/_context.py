@@ -270,6 +270,8 @@ class Context:
         self.code_cache: CodeCache | None = None
         self._kept: list[_dll.Options] = []  # that the crossing may read
         self.crossing = _lane.crossing(self, self._id)
+        if self.crossing:
+            self.crossing.take_callbacks(self.host.plain, self.host.waiting)
         self.eval_plain: Callable[[str], Any] = self.crossing.eval if self.crossing else self.eval_slowly
         self.on_unhandled: Callable[[Any], object] | None = None
         self.on_uncaught: Callable[[Any], object] | None = None

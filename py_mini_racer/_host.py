@@ -72,9 +72,10 @@ class Host:
         self.brought: dict[
             int, Sequence[int]
         ] = {}  # by mr_options.call: the numbers in a submission that has not ended
+        self.plain: dict[int, Callable[..., Any]] = {}  # of `_held`; the fast lane calls these itself
         self.closed = False
         self.tasks: set[Task[None]] = set()  # coroutines that JavaScript waits for
-        self._waiting: dict[int, Waiter] = {}  # by mr_options.call of mr_await()
+        self.waiting: dict[int, Waiter] = {}  # by mr_options.call of mr_await()
 
     def register(self, key: object, make: Callable[[], Asked | _Raised]) -> int:
         """The number of what is about to be handed to JavaScript: of what is known by this key, else of what `make` makes."""
@@ -87,6 +88,9 @@ class Host:
             made.key = key
             number = next(_numbers)
             self._held[number] = made
+            plain = made.plain
+            if plain is not None:
+                self.plain[number] = plain
             self._sent[number] = 1
             self._numbers[key] = number
             return number
@@ -99,6 +103,7 @@ class Host:
                 self._sent[number] = left
                 return
             self._sent.pop(number, None)
+            self.plain.pop(number, None)
             gone = self._held.pop(number, None)
             if gone is not None:
                 self._numbers.pop(gone.key, None)
@@ -145,13 +150,14 @@ class Host:
             task = self.tasks.pop()
             with suppress(RuntimeError):  # the loop is closed
                 task.get_loop().call_soon_threadsafe(task.cancel)
-        for number in list(self._waiting):
-            waiter = self._waiting.pop(number, None)
+        for number in list(self.waiting):
+            waiter = self.waiting.pop(number, None)
             if waiter is not None:
                 waiter(None, JSClosedException())
         with self._lock:
             gone = self._held, self._sent, self._numbers
             self._held, self._sent, self._numbers = {}, {}, {}
+            self.plain.clear()
         del gone  # as in release()
 
     # --- waiting for promises ---
@@ -159,12 +165,12 @@ class Host:
     def wait(self, waiter: Waiter) -> int:
         """Calls `waiter(value, error)`, on any thread, when the library tells of the call of mr_await() with this number. Before that call."""
         number = next(_numbers)
-        self._waiting[number] = waiter
+        self.waiting[number] = waiter
         return number
 
     def forget(self, number: int) -> None:
         """Nobody waits any more, or the library is not going to tell, as the promise was settled already."""
-        self._waiting.pop(number, None)
+        self.waiting.pop(number, None)
 
     # --- what the library calls ---
 
@@ -178,7 +184,7 @@ class Host:
             answer: _wire.Message
             values = _wire.decode_call(message, context)
             plain = asked.plain
-            variables = self._variables(context) if self._waiting else None
+            variables = self._variables(context) if self.waiting else None
             if variables is not None:
                 value = variables.run(asked.ask, context, values)
             elif plain:
@@ -196,9 +202,26 @@ class Host:
             outcome, answer = THROW, self._thrown(error, context)
         context.reply(reply, outcome, answer)
 
+    def answer(self, number: int, reply: int, value: Any) -> None:
+        """The fast lane has called a plain function, which returned that."""
+        context = self._context()
+        if context is None:
+            return
+        try:
+            outcome, answer = RETURN, self._answer(value, self._held.get(number), context)
+        except BaseException as error:  # noqa: BLE001 (it goes on through JavaScript)
+            outcome, answer = THROW, self._thrown(error, context)
+        context.reply(reply, outcome, answer)
+
+    def raised(self, reply: int, error: BaseException) -> None:
+        """The fast lane has called a plain function, which raised that."""
+        context = self._context()
+        if context is not None:
+            context.reply(reply, THROW, self._thrown(error, context))
+
     def _variables(self, context: Context) -> Any:
         """The context variables of the task that awaits what runs on this thread; None: no task does."""
-        variables = getattr(self._waiting.get(context.library.mr_running_call()), "variables", None)
+        variables = getattr(self.waiting.get(context.library.mr_running_call()), "variables", None)
         return None if variables is None else variables.copy()  # one can be entered once at a time
 
     def _answer(self, value: Any, asked: Any, context: Context) -> _wire.Message:
@@ -220,7 +243,7 @@ class Host:
         elif what & 0xFF == DONE:
             self._done(context, what, number, message)
         elif what == CODE_CACHE:
-            waiter = self._waiting.pop(number, None)
+            waiter = self.waiting.pop(number, None)
             if waiter is not None:
                 waiter(message, None)
         elif what == UNHANDLED:
@@ -243,7 +266,7 @@ class Host:
                 error = JSConversionException(_wire.decode(message, context))
         except Exception as problem:  # noqa: BLE001 (who waits shall have it)
             error = problem
-        waiter = self._waiting.pop(number, None)
+        waiter = self.waiting.pop(number, None)
         if waiter is not None:
             waiter(value, error)
 
@@ -267,7 +290,7 @@ class Host:
             return
         if isinstance(error, JSTerminatedException):
             error = _interrupt.take() or error
-        waiter = self._waiting.pop(number, None)
+        waiter = self.waiting.pop(number, None)
         if waiter is not None:
             waiter(value, error)
 
@@ -297,6 +320,7 @@ class _Raised:
     """A Python exception that JavaScript holds an Error of."""
 
     __slots__ = ("error", "key")
+    plain = None
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -322,6 +346,20 @@ def _on_call(context: int, number: int, reply: int, message: bytes) -> None:
     host = _host(context)
     if host is not None:
         host.call(number, message, reply)
+
+
+def on_answer(context: int, number: int, reply: int, value: Any) -> None:
+    """For the fast lane, which has called a function: it returned what is no scalar."""
+    host = _host(context)
+    if host is not None:
+        host.answer(number, reply, value)
+
+
+def on_raised(context: int, _number: int, reply: int, error: BaseException) -> None:
+    """Likewise: it raised."""
+    host = _host(context)
+    if host is not None:
+        host.raised(reply, error)
 
 
 def _on_event(context: int, number: int, what: int, message: bytes) -> None:
@@ -376,4 +414,4 @@ def add(context: int, host: Host) -> None:
     _hosts[context] = ref(host, lambda _: _hosts.pop(context, None))
 
 
-__all__ = ["Host", "add", "callbacks"]
+__all__ = ["Host", "add", "callbacks", "on_answer", "on_raised"]

@@ -11,7 +11,7 @@ from ctypes import PyDLL, c_int, py_object, string_at
 from os import environ
 from weakref import ref
 
-from py_mini_racer import _dll, _wire
+from py_mini_racer import _dll, _host, _wire
 from py_mini_racer._exc import MiniRacerBaseException
 from py_mini_racer._types import JSUndefined
 
@@ -41,6 +41,8 @@ def _open() -> dict[str, Any] | None:
             **plain,
             "encode_rare": _wire.encode_rare,
             "date_from": _wire.date_from,
+            "answer": _host.on_answer,
+            "raised": _host.on_raised,
         }
         open_lane = PyDLL(_dll.library()._name).mr_python_open
         open_lane.argtypes, open_lane.restype = [py_object], c_int

@@ -103,7 +103,7 @@ def test_errors(ctx):
         with pytest.raises(JSEvalException) as caught:
             await ctx.eval("f => f()").call_async(lambda: 1 / 0)
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
-        assert not ctx._ctx.host._waiting
+        assert not ctx._ctx.host.waiting
 
     in_loop(main)
 
@@ -201,7 +201,7 @@ def test_a_cancelled_task_goes_on_when_its_script_has_stopped(ctx):
         with pytest.raises(asyncio.CancelledError):
             await task
         assert await ctx.eval_async("5") == 5
-        assert not ctx._ctx.host._waiting
+        assert not ctx._ctx.host.waiting
 
     in_loop(main)
 
@@ -225,7 +225,7 @@ def test_cancelled_at_every_moment(ctx):
             await asyncio.sleep(number % 20 * 20e-6)
             task.cancel()
             await asyncio.wait([task])
-        assert not ctx._ctx.host._waiting
+        assert not ctx._ctx.host.waiting
 
     in_loop(main)
     gc.collect()
@@ -345,7 +345,7 @@ def test_the_loop_is_closed_meanwhile(ctx, caplog):
     del task
     gc.collect()
     assert not [record for record in caplog.records if "py_mini_racer" in record.name]
-    assert not ctx._ctx.host._waiting
+    assert not ctx._ctx.host.waiting
 
 
 def test_several_loops_in_several_threads(ctx):

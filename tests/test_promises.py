@@ -276,4 +276,4 @@ def test_waits_that_were_given_up_leave_nothing(ctx):
             await asyncio.wait_for(promise.get_async(), 0.001)
 
     asyncio.run(main())
-    assert not ctx._ctx.host._waiting
+    assert not ctx._ctx.host.waiting

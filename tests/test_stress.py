@@ -160,7 +160,7 @@ def test_who_waits_hears_of_it_when_the_news_is_stopped_on_its_way(code: str) ->
 
         thread = threading.Thread(target=wait)
         thread.start()
-        while not context_of(ctx).host._waiting:
+        while not context_of(ctx).host.waiting:
             time.sleep(0.001)
         time.sleep(0.01)
         with pytest.raises(JSTimeoutException):
@@ -225,7 +225,7 @@ def test_ten_thousand_leave_nothing_behind(work: str) -> None:
                 ctx.eval("0")
             sizes.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096)
         host = context_of(ctx).host
-        assert (context_of(ctx).value_count(), host.held(), len(host._waiting)) == (2, 0, 0)
+        assert (context_of(ctx).value_count(), host.held(), len(host.waiting)) == (2, 0, 0)
         assert sizes[1] - sizes[0] < 12e6
 
 

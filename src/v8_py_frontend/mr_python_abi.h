@@ -101,6 +101,7 @@ enum {
   X(mr__object *, PyDict_GetItemWithError, (mr__object *, mr__object *))                 \
   X(mr__object *, PyObject_GetAttr, (mr__object *, mr__object *))                        \
   X(mr__object *, PyObject_Call, (mr__object *, mr__object *, mr__object *))             \
+  X(mr__object *, PyObject_CallObject, (mr__object *, mr__object *))                     \
   X(mr__object *, PyObject_CallFunctionObjArgs, (mr__object *, ...))                     \
   X(mr__object *, PyObject_CallMethodObjArgs, (mr__object *, mr__object *, ...))         \
   X(void, PyObject_GC_Track, (void *))                                                   \
@@ -113,9 +114,15 @@ enum {
   X(int, PyGC_Disable, (void))                                                           \
   X(int, PyGC_Enable, (void))                                                            \
   X(void, PyErr_SetString, (mr__object *, const char *))                                 \
+  X(void, PyErr_Fetch, (mr__object **, mr__object **, mr__object **))                    \
+  X(void, PyErr_NormalizeException, (mr__object **, mr__object **, mr__object **))       \
+  X(int, PyException_SetTraceback, (mr__object *, mr__object *))                         \
   X(mr__object *, PyErr_Occurred, (void))                                                \
   X(mr__object *, PyErr_NoMemory, (void))                                                \
   X(void, PyErr_Clear, (void))
+
+/* Likewise, but not in every Python: NULL where it is missing. 3.10 has it under another name. */
+#define MR__PYTHON_EXTRAS(X) X(mr__object *, PyObject_Vectorcall, (mr__object *, mr__object *const *, size_t, mr__object *))
 
 /* member, symbol: objects that are there for good */
 #define MR__PYTHON_OBJECTS(X) \
@@ -137,6 +144,7 @@ enum {
 typedef struct mr__python {
 #define MR__PYTHON_MEMBER(result, name, parameters) result(*name) parameters;
   MR__PYTHON_FUNCTIONS(MR__PYTHON_MEMBER)
+  MR__PYTHON_EXTRAS(MR__PYTHON_MEMBER)
 #undef MR__PYTHON_MEMBER
 #define MR__PYTHON_MEMBER(member, symbol) mr__object *member;
   MR__PYTHON_OBJECTS(MR__PYTHON_MEMBER)

@@ -22,6 +22,8 @@ typedef struct crossing {
   uint64_t id;
   uint64_t options;    /* address of the mr_options of calls that have none of their own; 0: none */
   mr__object *context; /* a weak reference to the Context, which owns this */
+  mr__object *plain;   /* the Host's dict of functions that are called with their arguments alone, by number; NULL: callbacks are not the lane's */
+  mr__object *waiting; /* the Host's dict of who awaits; with any in it, a callback may have context variables, which are Python's matter */
 } crossing;
 
 static mr__object *crossing_type;
@@ -35,13 +37,159 @@ free_object(mr__object *self)
   py.Py_DecRef(type);
 }
 
+/* Those that take callbacks, by the id of their contexts: open addressing, at most half full. */
+static crossing **takers;
+static size_t taker_count, taker_mask;
+
+static size_t
+taker_place(mr_context id)
+{
+  size_t at = (id * UINT64_C(0x9E3779B97F4A7C15) >> 32) & taker_mask;
+  while (takers[at] && takers[at]->id != id) at = (at + 1) & taker_mask;
+  return at;
+}
+
+static bool
+grow_takers(void)
+{
+  crossing **old = takers;
+  size_t old_size = old ? taker_mask + 1 : 0, size = old ? 2 * old_size : 64;
+  crossing **made = calloc(size, sizeof *made);
+  if (!made) return false;
+  takers = made;
+  taker_mask = size - 1;
+  for (size_t i = 0; i < old_size; i++)
+    if (old[i]) takers[taker_place(old[i]->id)] = old[i];
+  free(old);
+  return true;
+}
+
+static void
+forget_taker(const crossing *gone)
+{
+  size_t at = takers ? taker_place(gone->id) : 0;
+  if (!takers || takers[at] != gone) return;
+  takers[at] = NULL;
+  taker_count--;
+  for (size_t next = (at + 1) & taker_mask; takers[next]; next = (next + 1) & taker_mask) { /* those behind may belong further to the front */
+    crossing *moved = takers[next];
+    takers[next] = NULL;
+    takers[taker_place(moved->id)] = moved;
+  }
+}
+
 static void
 crossing_dealloc(mr__object *self)
 {
-  mr__object *context = ((crossing *)self)->context;
-  if (context) py.Py_DecRef(context);
+  crossing *gone = (crossing *)self;
+  forget_taker(gone);
+  if (gone->context) py.Py_DecRef(gone->context);
+  if (gone->plain) py.Py_DecRef(gone->plain);
+  if (gone->waiting) py.Py_DecRef(gone->waiting);
   free_object(self);
 }
+
+/* take_callbacks(plain, waiting): from now on. The id is set. */
+static mr__object *
+crossing_take_callbacks(mr__object *object, mr__object *const *arguments, mr__size count)
+{
+  crossing *self = (crossing *)object;
+  if (count != 2 || self->plain || arguments[0]->type != py.Dict || arguments[1]->type != py.Dict)
+    return py.PyErr_SetString(py.TypeError, "take_callbacks() takes two dicts, once"), NULL;
+  if ((!takers || taker_count > taker_mask / 2) && !grow_takers()) return py.PyErr_NoMemory();
+  py.Py_IncRef(arguments[0]);
+  py.Py_IncRef(arguments[1]);
+  self->plain = arguments[0];
+  self->waiting = arguments[1];
+  takers[taker_place(self->id)] = self;
+  taker_count++;
+  py.Py_IncRef(py.None);
+  return py.None;
+}
+
+/* --- callbacks --- */
+
+#define MOST_ARGUMENTS 8
+
+static mr__object *
+call_function(mr__object *function, mr__object *const *arguments, int count)
+{
+  if (py.PyObject_Vectorcall) return py.PyObject_Vectorcall(function, arguments, (size_t)count, NULL);
+  mr__object *tuple = py.PyTuple_New(count), *answer = NULL;
+  for (int i = 0; tuple && i < count; i++) {
+    py.Py_IncRef(arguments[i]);
+    py.PyTuple_SetItem(tuple, i, arguments[i]);
+  }
+  if (tuple) {
+    answer = py.PyObject_CallObject(function, tuple);
+    py.Py_DecRef(tuple);
+  }
+  return answer;
+}
+
+/* Leaves it to _host.py to say what comes of a callback. -1: it has raised. */
+static int
+leave_to_python(mr__object *function, mr_context context, uint64_t number, mr_reply *reply, mr__object *object)
+{
+  mr__object *id = py.PyLong_FromUnsignedLongLong(context), *which = py.PyLong_FromUnsignedLongLong(number);
+  mr__object *where = py.PyLong_FromUnsignedLongLong((uintptr_t)reply);
+  mr__object *answer = id && which && where ? py.PyObject_CallFunctionObjArgs(function, id, which, where, object, NULL) : NULL;
+  if (id) py.Py_DecRef(id);
+  if (which) py.Py_DecRef(which);
+  if (where) py.Py_DecRef(where);
+  if (answer) py.Py_DecRef(answer);
+  return answer ? 1 : -1;
+}
+
+static int
+say_raised(mr_context context, uint64_t number, mr_reply *reply)
+{
+  mr__object *type = NULL, *value = NULL, *trace = NULL;
+  py.PyErr_Fetch(&type, &value, &trace);
+  py.PyErr_NormalizeException(&type, &value, &trace);
+  if (value && trace) py.PyException_SetTraceback(value, trace);
+  int outcome = value ? leave_to_python(lane.raised, context, number, reply, value) : 1;
+  if (type) py.Py_DecRef(type);
+  if (value) py.Py_DecRef(value);
+  if (trace) py.Py_DecRef(trace);
+  return outcome;
+}
+
+static int
+say_answer(mr_context context, uint64_t number, mr_reply *reply, mr__object *value)
+{
+  mr__writer writer;
+  mr__writer_init(&writer);
+  int outcome = mr__python_is_simple(value) ? mr__python_encode(&writer, value, NULL) : 0;
+  if (outcome == 1) (void)mr_reply_set(reply, MR_REPLY_RETURN, writer.data, writer.size, NULL, 0); /* what fails, the script gets as an error */
+  else if (outcome == 0) outcome = leave_to_python(lane.answer, context, number, reply, value);
+  mr__writer_free(&writer);
+  return outcome;
+}
+
+int
+mr__lane_call(mr_context context, uint64_t number, const uint8_t *in, uint64_t size, mr_reply *reply)
+{
+  const crossing *to = takers ? takers[taker_place(context)] : NULL;
+  if (!to || py.PyDict_Size(to->waiting)) return 0;
+  mr__object *key = py.PyLong_FromUnsignedLongLong(number);
+  mr__object *function = key ? py.PyDict_GetItemWithError(to->plain, key) : NULL;
+  if (key) py.Py_DecRef(key);
+  if (!function) return 0;
+  mr__object *arguments[MOST_ARGUMENTS];
+  int count = mr__python_arguments(in, size, arguments, MOST_ARGUMENTS);
+  if (count < 0) return py.PyErr_Occurred() ? -1 : 0;
+  py.Py_IncRef(function); /* it may be let go of while it runs */
+  mr__object *value = call_function(function, arguments, count);
+  py.Py_DecRef(function);
+  while (count--) py.Py_DecRef(arguments[count]);
+  if (!value) return say_raised(context, number, reply);
+  int outcome = say_answer(context, number, reply, value);
+  py.Py_DecRef(value);
+  return outcome;
+}
+
+/* --- evaluation --- */
 
 static const mr_options *
 options_at(uint64_t address)
@@ -350,6 +498,9 @@ find_python(void)
   if (!(*(void **)&py.name = dlsym(process, #name))) return false;
   MR__PYTHON_FUNCTIONS(FIND)
 #undef FIND
+#define FIND(result, name, parameters) *(void **)&py.name = dlsym(process, #name);
+  MR__PYTHON_EXTRAS(FIND)
+#undef FIND
 #define FIND(member, symbol) \
   if (!(py.member = dlsym(process, #symbol))) return false;
   MR__PYTHON_OBJECTS(FIND)
@@ -364,7 +515,8 @@ find_python(void)
   return true;
 }
 
-static mr__method crossing_methods[] = {{"eval", (void *)crossing_eval, MR__METHOD_FAST, NULL}, {NULL, NULL, 0, NULL}};
+static mr__method crossing_methods[] = {
+    {"eval", (void *)crossing_eval, MR__METHOD_FAST, NULL}, {"take_callbacks", (void *)crossing_take_callbacks, MR__METHOD_FAST, NULL}, {NULL, NULL, 0, NULL}};
 
 static mr__member crossing_members[] = {{"id", MR__MEMBER_UINT64, offsetof(crossing, id), 0, NULL},
                                         {"options", MR__MEMBER_UINT64, offsetof(crossing, options), 0, NULL},
@@ -437,6 +589,8 @@ static const struct {
               {"decode", offsetof(mr__lane, decode), false},
               {"encode_rare", offsetof(mr__lane, scalar), false},
               {"date_from", offsetof(mr__lane, date), false},
+              {"answer", offsetof(mr__lane, answer), false},
+              {"raised", offsetof(mr__lane, raised), false},
               {"wrap", offsetof(mr__lane, wrap), true},
               {"view", offsetof(mr__lane, view), true},
               {"failed", offsetof(mr__lane, failed), true},

@@ -5,6 +5,8 @@
  * returned. Greenlets swap a thread's stack, so only the one that a callback runs in may make calls in it. Owns `python`, filled in once. */
 #include "mr_python_signals.h"
 
+#include "mr_python_lane.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
 
@@ -46,6 +48,7 @@ static struct {
 typedef struct callback {
   struct callback *around;
   mr__object *greenlet; /* NULL: the thread's main one */
+  bool noted;           /* in `python.inside`, which only greenlets need */
 } callback;
 
 static _Thread_local callback *innermost;
@@ -109,12 +112,20 @@ check_signals(void *unused)
 
 /* --- greenlets --- */
 
+/* The module, borrowed; NULL: nobody has imported it. */
+static mr__object *
+greenlets(void)
+{
+  return python.PyDict_GetItemWithError(python.PyImport_GetModuleDict(), python.greenlet);
+}
+
 /* This thread's greenlet, with a reference; NULL: its main one, which is the only one where greenlet was never imported. */
 static mr__object *
 current_greenlet(void)
 {
-  mr__object *module = python.PyDict_GetItemWithError(python.PyImport_GetModuleDict(), python.greenlet);
-  mr__object *get = module ? python.PyObject_GetAttr(module, python.get_current) : NULL;
+  mr__object *module = greenlets();
+  if (!module) return NULL;
+  mr__object *get = python.PyObject_GetAttr(module, python.get_current);
   mr__object *current = get ? python.PyObject_CallFunctionObjArgs(get, NULL) : NULL;
   mr__object *parent = current ? python.PyObject_GetAttr(current, python.parent) : NULL;
   if (python.PyErr_Occurred()) python.PyErr_Clear(); /* another module of that name */
@@ -146,16 +157,20 @@ note_thread(bool inside)
 static void
 begin(callback *begun)
 {
-  *begun = (callback){innermost, current_greenlet()};
+  *begun = (callback){innermost, NULL, false};
+  if (greenlets()) {
+    begun->greenlet = current_greenlet();
+    begun->noted = !innermost;
+  }
   innermost = begun;
-  if (!begun->around) note_thread(true);
+  if (begun->noted) note_thread(true);
 }
 
 static void
 end(const callback *ended)
 {
   innermost = ended->around;
-  if (!innermost) note_thread(false);
+  if (ended->noted) note_thread(false);
   drop(ended->greenlet);
 }
 
@@ -182,8 +197,14 @@ mr_python_call(void *data, mr_context context, uint64_t function, const uint8_t 
   int gil = python.PyGILState_Ensure();
   callback here;
   begin(&here);
-  mr__object *where = python.PyLong_FromUnsignedLongLong((uintptr_t)reply);
-  bool ok = where && python.PyErr_CheckSignals() == 0 && call_python(python.call, (uint64_t[]){context, function}, in, in_size, where);
+  mr__object *where = NULL;
+  bool ok = python.PyErr_CheckSignals() == 0;
+  int fast = ok ? mr__lane_call(context, function, in, in_size, reply) : 1;
+  if (fast < 0) ok = false;
+  if (fast == 0) {
+    where = python.PyLong_FromUnsignedLongLong((uintptr_t)reply);
+    ok = where && call_python(python.call, (uint64_t[]){context, function}, in, in_size, where);
+  }
   if (!ok && lacks_room()) python.PyErr_Clear(); /* without an answer: the script gets an error that says so */
   else if (!ok || python.PyErr_CheckSignals() < 0) end_call(context);
   drop(where);

@@ -348,6 +348,25 @@ build(reader *from)
   return NULL;
 }
 
+int
+mr__python_arguments(const uint8_t *data, size_t size, mr__object **arguments, int most)
+{
+  const uint8_t *at = data + 6, *end = data + size;
+  if (size < 6 || data[0] != MR_TAG_ARRAY || data[5] != MR_TAG_UNDEFINED || u32_at(data + 1) > (uint32_t)most + 1) return -1;
+  int count = (int)u32_at(data + 1) - 1;
+  for (const uint8_t *look = at; look < end; look += token_size(look, (size_t)(end - look)))
+    if (!memchr("idsStfnu", *look, 8) || !token_size(look, (size_t)(end - look))) return -1;
+  for (int i = 0; i < count; i++) {
+    arguments[i] = at < end ? scalar_at(at, NULL, true) : NULL;
+    if (!arguments[i]) {
+      while (i--) py.Py_DecRef(arguments[i]);
+      return -1;
+    }
+    at += token_size(at, (size_t)(end - at));
+  }
+  return count;
+}
+
 static mr__object *
 decode_slowly(const uint8_t *data, size_t size, mr__object *context)
 {
@@ -623,6 +642,13 @@ encode_scalar(mr__writer *writer, mr__object *value, mr__object *context)
   if (tag) return done(put_number(writer, tag, NULL, 0));
   if (py.PyType_IsSubtype(value->type, lane.handle_type)) return encode_handle(writer, value, context);
   return encode_rare(writer, value, context);
+}
+
+bool
+mr__python_is_simple(const mr__object *value)
+{
+  const mr__object *type = value->type;
+  return type == py.Long || type == py.Float || type == py.Unicode || value == py.None || value == py.True || value == py.False || value == lane.undefined;
 }
 
 /* One list, tuple or dict that is being written. */

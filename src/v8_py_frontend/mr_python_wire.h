@@ -11,8 +11,9 @@ typedef struct mr__lane {
   mr__object *scalar;                             /* the message of a scalar that C does not know, as bytes; None when it is no scalar */
   mr__object *date;                               /* _wire.date_from() */
   mr__object *wrap, *view, *failed, *eval_slowly; /* names of the Context's methods */
-  mr__object *call_slowly, *get_slowly, *set_slowly, *delete_slowly, *missing; /* names of methods of its objects */
-  mr__object *handle_type;                                                     /* the base of what has a handle */
+  mr__object *call_slowly, *get_slowly, *set_slowly, *delete_slowly, *missing;
+  mr__object *answer, *raised; /* of _host.py: what becomes of a callback that the lane has called */ /* names of methods of its objects */
+  mr__object *handle_type;                                                                            /* the base of what has a handle */
 } mr__lane;
 
 extern mr__lane lane;
@@ -27,6 +28,13 @@ typedef struct mr__handle_object {
 
 /* The object of a whole message; a new reference. NULL: with an exception. `context`: the Context that the message is from. */
 mr__object *mr__python_decode(const uint8_t *data, size_t size, mr__object *context);
+
+/* The arguments of a host function's message, when there are at most `most` of them, scalars all, and its `this` is undefined. How many; -1: it is another message, or
+ * there is an exception. New references. */
+int mr__python_arguments(const uint8_t *data, size_t size, mr__object **arguments, int most);
+
+/* Whether C can write the value without knowing anything of a context. */
+bool mr__python_is_simple(const mr__object *value);
 
 /* A message that is being made. It begins in the struct, which is to stay where it is. */
 typedef struct mr__writer {

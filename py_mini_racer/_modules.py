@@ -6,6 +6,7 @@ context's lock, but for an import() in a script, whose turn it is then. Any thre
 
 from __future__ import annotations
 
+from _thread import get_ident
 from functools import partial
 from json import dumps
 from struct import Struct
@@ -23,6 +24,7 @@ from py_mini_racer._exc import (
     JSTimeoutException,
 )
 from py_mini_racer._host import next_number
+from py_mini_racer._interrupt import inside
 from py_mini_racer._loaders import (
     ModuleFolder,
     ModuleMap,
@@ -242,6 +244,7 @@ class Modules:
         self._loop: AbstractEventLoop | None = None  # where modules were last imported asynchronously
         self._tasks: set[Task[None]] = set()
         self._evaluated = 0  # modules without a name
+        self._stopped = False  # CommonJS modules may have come half of their way
         self.helpers: list[Any] = list(context.eval(_HELPERS, None))
         commonjs = getattr(self.loader, "commonjs", None)
         self.commonjs = None if commonjs is None else commonjs(self)
@@ -554,8 +557,8 @@ class Modules:
             except JSTerminatedException:
                 self._forget()
                 raise
-            except RuntimeError:
-                raise RuntimeError(_PENDING) from None
+            except RuntimeError as error:  # a JSDeadlockError, too
+                raise type(error)(_PENDING) from None
             self._finished(target)
         return self._namespace(target, limits)
 
@@ -579,6 +582,9 @@ class Modules:
         self._link(record, limits)
         if record.done:
             return None
+        if self._stopped and self.commonjs is not None and get_ident() not in inside:
+            self.commonjs.forget()
+            self._stopped = False
         context = self.context
         depth, order = _plan(record)
         data = b"".join([_HEAD.pack(b"a", len(order) + 1), _INT.pack(b"i", depth), *map(_packed, order)])
@@ -630,6 +636,7 @@ class Modules:
 
     def _forget(self) -> None:
         """An evaluation was stopped, which V8 cannot take up again: what has not come to its end is loaded anew when it is next imported."""
+        self._stopped = True
         self._records = {key: each for key, each in self._records.copy().items() if _is_good(each)}
         self._resolved = {key: each for key, each in self._resolved.copy().items() if _is_good(each)}
 

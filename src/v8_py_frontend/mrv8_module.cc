@@ -207,27 +207,42 @@ Compile(const Run &run, uint8_t *flags)
   return status;
 }
 
+/* Calls the evaluator and sets the exports. False: it threw. */
+bool
+SetExports(v8::Local<v8::Context> context, v8::Local<v8::Module> module, Record *record)
+{
+  v8::Isolate *isolate = v8::Isolate::GetCurrent();
+  v8::Local<v8::Function> evaluator = record->evaluator.Get(isolate);
+  v8::Local<v8::Value> values;
+  record->evaluator.Reset();
+  if (!evaluator->Call(context, v8::Undefined(isolate), 0, nullptr).ToLocal(&values)) return false;
+  for (uint32_t i = 0; i < record->names.size(); i++) {
+    v8::Local<v8::Value> value = v8::Undefined(isolate);
+    if (values->IsObject() && !values.As<v8::Object>()->Get(context, i).ToLocal(&value)) return false;
+    if (module->SetSyntheticModuleExport(isolate, record->names[i].Get(isolate), value).IsNothing()) return false;
+  }
+  record->names.clear();
+  return true;
+}
+
 /* What V8 calls to evaluate a synthetic module. */
 v8::MaybeLocal<v8::Value>
 EvaluateSynthetic(v8::Local<v8::Context> context, v8::Local<v8::Module> module)
 {
   v8::Isolate *isolate = v8::Isolate::GetCurrent();
   Record *record = RecordOfModule(isolate, module);
-  v8::Local<v8::Value> values;
   v8::Local<v8::Promise::Resolver> done;
-  if (!record || record->evaluator.IsEmpty() || !v8::Promise::Resolver::New(context).ToLocal(&done)) return v8::MaybeLocal<v8::Value>();
-  v8::Local<v8::Function> evaluator = record->evaluator.Get(isolate);
-  record->evaluator.Reset();
-  record->all->synthetic_failed = true; /* until it has come to its end */
-  if (!evaluator->Call(context, v8::Undefined(isolate), 0, nullptr).ToLocal(&values)) return v8::MaybeLocal<v8::Value>();
-  for (uint32_t i = 0; i < record->names.size(); i++) {
-    v8::Local<v8::Value> value = v8::Undefined(isolate);
-    if (values->IsObject() && !values.As<v8::Object>()->Get(context, i).ToLocal(&value)) return v8::MaybeLocal<v8::Value>();
-    if (module->SetSyntheticModuleExport(isolate, record->names[i].Get(isolate), value).IsNothing()) return v8::MaybeLocal<v8::Value>();
+  v8::TryCatch caught(isolate); /* an old V8 ends the process when nothing is on its way; thrown once more, something is */
+  if (!record || record->evaluator.IsEmpty() || !v8::Promise::Resolver::New(context).ToLocal(&done)) return v8::Undefined(isolate).As<v8::Value>();
+  bool is_set = SetExports(context, module, record);
+  if (!is_set && !caught.HasTerminated()) {
+    record->all->synthetic_failed = true;
+    caught.ReThrow();
+    return v8::MaybeLocal<v8::Value>();
   }
-  record->names.clear();
-  if (done->Resolve(context, v8::Undefined(isolate)).IsNothing()) return v8::MaybeLocal<v8::Value>();
-  return done->GetPromise();
+  if (!is_set) isolate->TerminateExecution(); /* a termination cannot be thrown once more; who evaluates looks for it */
+  done->Resolve(context, v8::Undefined(isolate)).FromMaybe(false);
+  return done->GetPromise().As<v8::Value>();
 }
 
 /* `in`: [name, evaluator, names of the exports...]. */
@@ -424,6 +439,7 @@ EvaluateOne(const Run &run, Record *record, v8::Local<v8::Value> *outcome)
   all.evaluating++;
   bool evaluated = module->Evaluate(run.context).ToLocal(&answer);
   all.evaluating--;
+  if (run.self->terminating.load()) return MR_TERMINATED;
   if (!evaluated) return MR_EXCEPTION;
   *outcome = v8::Undefined(run.isolate);
   if (!answer->IsPromise()) return MR_OK;
@@ -494,10 +510,7 @@ OnImportTurn(const v8::FunctionCallbackInfo<v8::Value> &info)
   v8::TryCatch caught(isolate);
   v8::Local<v8::Value> value;
   bool done = self->modules->import.Get(isolate)->Call(context, v8::Undefined(isolate), static_cast<int>(parts.size() - 1), parts.data() + 1).ToLocal(&value);
-  if (caught.HasTerminated()) {
-    caught.ReThrow();
-    return;
-  }
+  if (caught.HasTerminated()) return isolate->TerminateExecution();
   if (done) resolver->Resolve(context, value).FromMaybe(false);
   else resolver->Reject(context, caught.Exception()).FromMaybe(false);
 }
@@ -530,7 +543,8 @@ OnMeta(v8::Local<v8::Context> context, v8::Local<v8::Module> module, v8::Local<v
   v8::TryCatch caught(isolate);
   v8::Local<v8::Value> arguments[] = {meta, record->name.Get(isolate)};
   v8::Local<v8::Value> answer;
-  if (!record->all->meta.Get(isolate)->Call(context, v8::Undefined(isolate), 2, arguments).ToLocal(&answer) && caught.HasTerminated()) caught.ReThrow();
+  if (!record->all->meta.Get(isolate)->Call(context, v8::Undefined(isolate), 2, arguments).ToLocal(&answer) && caught.HasTerminated())
+    isolate->TerminateExecution();
 }
 
 /* `in`: [function that import() calls, function that makes import.meta]. */

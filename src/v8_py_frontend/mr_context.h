@@ -31,6 +31,7 @@ typedef struct mr__context {
   mr__timers timers;
   int64_t timeout, cpu_time; /* of who has none of their own; 0: none. Never change */
   uint64_t max_memory;       /* of the heap; never changes */
+  uint64_t left_behind;      /* bytes of heap in use when a collection outside of calls ended */
   uint64_t soft_limit;       /* bytes; 0: none */
   bool soft_limit_reached;
   bool interrupted; /* it stands still while the interrupt hook runs: V8 must not be entered */

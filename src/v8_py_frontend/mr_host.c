@@ -46,7 +46,9 @@ heap_used(void *owner, size_t used, size_t committed)
 {
   mr__context *collected = owner;
   mr__heap_note(collected, committed);
-  if (collected->max_memory && collected->innermost && used > collected->max_memory + UNWIND_ROOM / 4) /* an earlier call has taken more, and left it */
+  if (!collected->innermost) collected->left_behind = used;
+  /* An earlier call has taken more than there may be, and left it: this one may give it back, but take no more. */
+  if (collected->max_memory && collected->innermost && used > collected->max_memory + UNWIND_ROOM / 4 && used > collected->left_behind + UNWIND_ROOM / 16)
     mr__level_stop_at(collected->innermost, MR_MEMORY_LIMIT, (mr__stop){"max_memory", (double)collected->max_memory, (double)used});
   for (mr__level *running = collected->innermost; running; running = running->outer) /* the heap is one: a call further in uses that of all around it */
     if (running->max_memory && used > running->max_memory)

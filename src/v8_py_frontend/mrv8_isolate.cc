@@ -65,6 +65,7 @@ size_t
 OnNearHeapLimit(void *data, size_t current, size_t initial)
 {
   auto *self = static_cast<mrv8_isolate *>(data);
+  if (mrv8::IsAboutBuffers(self)) return current;
   size_t limit = self->host->near_heap_limit(self->owner, current, initial);
   v8::HeapStatistics heap;
   self->isolate->GetHeapStatistics(&heap);
@@ -90,6 +91,7 @@ OnCollected(v8::Isolate *isolate, v8::GCType, v8::GCCallbackFlags, void *data)
   }
   v8::HeapStatistics heap;
   isolate->GetHeapStatistics(&heap);
+  mrv8::BuffersCollected(self);
   self->host->heap_used(self->owner, heap.used_heap_size(), heap.total_heap_size());
 }
 

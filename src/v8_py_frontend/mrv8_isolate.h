@@ -95,6 +95,11 @@ uint64_t StackSizeOfFlags();
 /* Memory for the buffers of an isolate, at most so many bytes; 0: the default. */
 std::shared_ptr<v8::ArrayBuffer::Allocator> NewAllocator(uint64_t limit);
 
+/* V8 also says that the heap is nearly full when it is a buffer that was refused, before it collects for the last time: the script then gets a RangeError, and goes on.
+ * Its own requests are refused again after a collection. */
+void BuffersCollected(const mrv8_isolate *self);
+bool IsAboutBuffers(const mrv8_isolate *self);
+
 /* Before V8 ends the process, it says why. Of an isolate, and where there is none. */
 void WatchFatal(v8::Isolate *isolate);
 void WatchFatalEverywhere();

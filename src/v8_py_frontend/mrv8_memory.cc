@@ -45,6 +45,7 @@ class CountingAllocator final : public v8::ArrayBuffer::Allocator {
       if (bytes > limit_ || before > limit_ - bytes) {
         refused_.fetch_add(1, std::memory_order_relaxed);
         all_refused.fetch_add(1, std::memory_order_relaxed);
+        refused_at_.store(collections_.load());
         return false;
       }
     } while (!bytes_.compare_exchange_weak(before, before + bytes, std::memory_order_relaxed));
@@ -57,6 +58,9 @@ class CountingAllocator final : public v8::ArrayBuffer::Allocator {
     bytes_.fetch_sub(bytes, std::memory_order_relaxed);
     all_bytes.fetch_sub(bytes, std::memory_order_relaxed);
   }
+
+  void Collected() { collections_.fetch_add(1); }
+  bool RefusedSinceCollection() const { return refused_at_.load() == collections_.load(); }
 
   mrv8_buffers Numbers() const { return {bytes_.load(std::memory_order_relaxed), limit_, refused_.load(std::memory_order_relaxed)}; }
 
@@ -73,6 +77,7 @@ class CountingAllocator final : public v8::ArrayBuffer::Allocator {
   const uint64_t limit_;
   std::unique_ptr<v8::ArrayBuffer::Allocator> inner_;
   std::atomic<uint64_t> bytes_{0}, refused_{0};
+  std::atomic<uint64_t> collections_{0}, refused_at_{UINT64_MAX}; /* of the isolate; how many there were when a request was last refused */
 };
 
 /* Memory that V8 takes from the system in pages, without an allocator: WebAssembly's, and that of buffers which can grow. */
@@ -173,6 +178,18 @@ std::shared_ptr<v8::ArrayBuffer::Allocator>
 mrv8::NewAllocator(uint64_t limit)
 {
   return std::make_shared<CountingAllocator>(limit ? limit : kDefaultBufferMemory);
+}
+
+void
+mrv8::BuffersCollected(const mrv8_isolate *self)
+{
+  static_cast<CountingAllocator *>(self->allocator.get())->Collected();
+}
+
+bool
+mrv8::IsAboutBuffers(const mrv8_isolate *self)
+{
+  return static_cast<const CountingAllocator *>(self->allocator.get())->RefusedSinceCollection();
 }
 
 void

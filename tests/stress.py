@@ -311,7 +311,7 @@ def check(sizes: list[int], threads: int) -> None:
     sizes.append(status_of("VmRSS") * 1024)
     plateau = max(sizes[:FIRST_ROUNDS])
     if sizes[-1] > plateau * GROWTH + SLACK:
-        raise Wrong(f"the process has grown from {plateau >> 20} MB to {sizes[-1] >> 20} MB")
+        raise Wrong(f"the process has grown, MB after each round: {[size >> 20 for size in sizes]}")
 
 
 def work(seed: int, seconds: float, *, forks: bool) -> None:

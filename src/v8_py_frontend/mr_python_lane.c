@@ -78,14 +78,35 @@ forget_taker(const crossing *gone)
   }
 }
 
+/* The collector sees the functions through here: they may refer to the Context. */
+static int
+crossing_traverse(mr__object *self, mr__visit visit, void *data)
+{
+  const crossing *visited = (const crossing *)self;
+  mr__object *const held[] = {self->type, visited->context, visited->plain, visited->waiting};
+  int stop = 0;
+  for (size_t i = 0; !stop && i < sizeof held / sizeof *held; i++)
+    if (held[i]) stop = visit(held[i], data);
+  return stop;
+}
+
+static int
+crossing_clear(mr__object *self)
+{
+  crossing *cleared = (crossing *)self;
+  forget_taker(cleared);
+  mr__object *held[] = {cleared->context, cleared->plain, cleared->waiting};
+  cleared->context = cleared->plain = cleared->waiting = NULL;
+  for (size_t i = 0; i < sizeof held / sizeof *held; i++)
+    if (held[i]) py.Py_DecRef(held[i]);
+  return 0;
+}
+
 static void
 crossing_dealloc(mr__object *self)
 {
-  crossing *gone = (crossing *)self;
-  forget_taker(gone);
-  if (gone->context) py.Py_DecRef(gone->context);
-  if (gone->plain) py.Py_DecRef(gone->plain);
-  if (gone->waiting) py.Py_DecRef(gone->waiting);
+  py.PyObject_GC_UnTrack(self);
+  crossing_clear(self);
   free_object(self);
 }
 
@@ -225,9 +246,9 @@ finish(mr_status status, mr_result *result, mr__object *context)
 static mr__object *
 context_of(const crossing *self)
 {
-  mr__object *context = py.PyObject_CallFunctionObjArgs(self->context, NULL);
-  if (context != py.None) return context;
-  py.Py_DecRef(context);
+  mr__object *context = self->context ? py.PyObject_CallFunctionObjArgs(self->context, NULL) : NULL;
+  if (context && context != py.None) return context;
+  if (context) py.Py_DecRef(context);
   py.PyErr_SetString(py.RuntimeError, "the context is gone");
   return NULL;
 }
@@ -523,7 +544,8 @@ static mr__member crossing_members[] = {{"id", MR__MEMBER_UINT64, offsetof(cross
                                         {"context", MR__MEMBER_OBJECT, offsetof(crossing, context), 0, NULL},
                                         {NULL, 0, 0, 0, NULL}};
 
-static mr__slot crossing_slots[] = {{MR__DEALLOC, (void *)crossing_dealloc}, {MR__METHODS, crossing_methods}, {MR__MEMBERS, crossing_members}, {0, NULL}};
+static mr__slot crossing_slots[] = {{MR__DEALLOC, (void *)crossing_dealloc}, {MR__TRAVERSE, (void *)crossing_traverse}, {MR__CLEAR, (void *)crossing_clear},
+                                    {MR__METHODS, crossing_methods},         {MR__MEMBERS, crossing_members},           {0, NULL}};
 
 static mr__member handle_members[] = {{"_context", MR__MEMBER_OBJECT, offsetof(mr__handle_object, context), 0, NULL},
                                       {"_crossing", MR__MEMBER_OBJECT, offsetof(mr__handle_object, crossing), 0, NULL},
@@ -547,7 +569,7 @@ static mr__slot function_slots[] = {{MR__DEALLOC, (void *)handle_dealloc},
 
 #define OBJECT_FLAGS (MR__TYPE_DEFAULT | MR__TYPE_BASE | MR__TYPE_GC)
 
-static mr__spec crossing_spec = {"py_mini_racer.Crossing", sizeof(crossing), 0, MR__TYPE_DEFAULT, crossing_slots};
+static mr__spec crossing_spec = {"py_mini_racer.Crossing", sizeof(crossing), 0, MR__TYPE_DEFAULT | MR__TYPE_GC, crossing_slots};
 static mr__spec handle_spec = {"py_mini_racer.Handle", sizeof(mr__handle_object), 0, OBJECT_FLAGS, handle_slots};
 static mr__spec mapped_spec = {"py_mini_racer.Mapped", sizeof(mr__handle_object), 0, OBJECT_FLAGS, mapped_slots};
 static mr__spec function_spec = {"py_mini_racer.Function", sizeof(mr__handle_object), 0, OBJECT_FLAGS, function_slots};

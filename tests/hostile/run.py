@@ -152,7 +152,11 @@ def table(rows: Iterable[Row]) -> str:
     """The rows as Markdown, group by group."""
     rows = list(rows)
     states = Counter(row.state for row in rows)
-    lines = [INTRODUCTION.format(count=len(rows), good=states["ok"], skipped=states["skipped"], known=states["known"], factor=FACTOR)]
+    lines = [
+        INTRODUCTION.format(
+            count=len(rows), good=states["ok"], skipped=states["skipped"], known=states["known"], factor=FACTOR
+        )
+    ]
     for group, title in GROUPS.items():
         mine = [row for row in rows if row.group == group]
         if not mine:

@@ -47,7 +47,10 @@ _CALLBACK = {
 
 CASES = [
     *(Case(name, code, "value", "copy", "[]") for name, code in _LOOKS.items()),
-    *(Case(name, code, "JSPromiseError|TypeError|Error", "wait", timeout_sec=2.0) for name, code in _IMPORTS.items()),
+    *(
+        Case(name, code, "JSPromiseError|TypeError|Error|JSParseException", "wait", timeout_sec=2.0)
+        for name, code in _IMPORTS.items()
+    ),
     *(Case(name, code, "value", "look_at_host_function", "[]") for name, code in _CALLBACK.items()),
     Case("the stack of a host function's caller", "f => f('stack')", "value", "look_at_host_function"),
     Case("a handle of another context", "({})", "JSConversionException|JSValueError|JSEvalException", "foreign_handle"),

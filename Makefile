@@ -44,8 +44,8 @@ test-py: $(STAMP)test $(BUILT) ## Python tests [ARGS="-k timeout"]
 test-pythons: $(STAMP)test $(BUILT) ## the Python tests on every Python from 3.10 that this machine has
 	$(PY) helpers/pythons.py $(ARGS)
 
-hostile: $(STAMP)test $(BUILT) ## hostile scripts, each in a process of its own; writes docs/hostile.md
-	$(PY) -m tests.hostile.run --table docs/hostile.md
+hostile: $(STAMP)test $(BUILT) ## hostile scripts, each in a process of its own; writes build/hostile.md
+	$(PY) -m tests.hostile.run --table build/hostile.md
 
 stress: $(STAMP)test $(BUILT) ## everything at once, at random [MINUTES=5] [SEED=...]
 	$(PY) -m tests.stress --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))

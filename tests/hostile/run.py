@@ -3,7 +3,7 @@
 python -m tests.hostile.run                     # all of them
 python -m tests.hostile.run memory loops        # some groups
 python -m tests.hostile.run --only "sort"       # rows whose name has this in it
-python -m tests.hostile.run --table docs/hostile.md
+python -m tests.hostile.run --table build/hostile.md
 """
 
 from __future__ import annotations
@@ -206,6 +206,7 @@ def main() -> int:
             if row.wrong:
                 print(f"      {row.wrong[:600]}", flush=True)
     if options.table:
+        options.table.parent.mkdir(exist_ok=True)
         options.table.write_text(table(rows))
     states = Counter(row.state for row in rows)
     print(

@@ -166,6 +166,7 @@ CASES = excused(
         "'y'.repeat(1.5e8).replaceAll('y', 'zz')": _ABORT,
         "JSON.parse of 140 million numbers": _ABORT,
         "Array.from('y'.repeat(1.5e8))": _ON_OLD_V8,
+        "an error whose message is huge": (_ABORT, ("system",)),
         "a huge string, flattened": _PEAK,
         "a huge string, in upper case": _ABORT,
         "JSON.stringify of a huge string": _PEAK,

@@ -272,7 +272,7 @@ class Context:
         self.crossing = _lane.crossing(self, self._id)
         if self.crossing:
             self.crossing.take_callbacks(self.host.plain, self.host.waiting)
-        self.eval_plain: Callable[[str], Any] = self.crossing.eval if self.crossing else self.eval_slowly
+        self.eval_plain: Callable[[str, int], Any] = self.crossing.eval if self.crossing else self.eval_slowly
         self.on_unhandled: Callable[[Any], object] | None = None
         self.on_uncaught: Callable[[Any], object] | None = None
         _host.add(self._id, self.host)
@@ -371,9 +371,13 @@ class Context:
             self.forget_functions(self.host.brought.pop(options.call, ()))
             raise self.failure(status)
 
-    def eval_slowly(self, code: str) -> Any:
-        """Evaluates a script with the context's own options."""
-        return self.eval(code, None)
+    def eval_slowly(self, code: str, timeout: int) -> Any:
+        """Evaluates a script with the context's own options; and the timeout, in nanoseconds, where it is not 0."""
+        if not timeout:
+            return self.eval(code, None)
+        options = _copy_of(self.options)
+        options.timeout = timeout
+        return self.eval(code, options)
 
     def value_count(self) -> int:
         """How many handles Python holds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from py_mini_racer import _dll
 from py_mini_racer._buffers import new_buffer
-from py_mini_racer._context import Context, make_options
+from py_mini_racer._context import Context, make_options, nanoseconds
 from py_mini_racer._convert import copy_flags
 from py_mini_racer._exc import JSClosedException, JSEvalException, JSValueError, WrongReturnTypeException
 
@@ -230,15 +230,14 @@ class MiniRacer:
         if timeout:
             timeout_sec = timeout / 1000
         if (
-            timeout_sec is None
-            and cpu_time_sec is None
+            cpu_time_sec is None
             and max_memory is None
             and filename is None
             and not line_offset
             and not column_offset
             and not copy
         ):
-            return context.eval_plain(code)
+            return context.eval_plain(code, 0 if timeout_sec is None else nanoseconds(timeout_sec))
         options = make_options(
             timeout_sec=timeout_sec,
             cpu_time_sec=cpu_time_sec,

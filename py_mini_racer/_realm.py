@@ -41,9 +41,13 @@ class RealmContext:
         """Evaluates a script in the realm."""
         return self._home.eval(code, self._here(options))
 
-    def eval_slowly(self, code: str) -> Any:
-        """Likewise, with the realm's own options."""
-        return self._home.eval(code, self._default)
+    def eval_slowly(self, code: str, timeout: int) -> Any:
+        """Likewise, with the realm's own options: see `Context.eval_slowly`."""
+        if not timeout:
+            return self._home.eval(code, self._default)
+        options = make_options(max_memory=self._home.max_memory)
+        options.timeout = timeout
+        return self.eval(code, options)
 
     def submit_eval(self, code: str, options: _dll.Options) -> None:
         """Has a script evaluated in the realm: see `Context.submit`."""

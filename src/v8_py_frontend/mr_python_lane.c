@@ -273,12 +273,14 @@ finish_crossing(mr_status status, mr_result *result, const crossing *self)
 
 #define LONG_CODE 65536 /* characters from which on a str is not made to keep its UTF-8 */
 
-/* eval(code): evaluates with the Context's options. */
+/* eval(code, timeout): evaluates with the Context's options, and the timeout (nanoseconds) where it is not 0. */
 static mr__object *
 crossing_eval(mr__object *object, mr__object *const *arguments, mr__size count)
 {
   const crossing *self = (const crossing *)object;
-  if (count != 1) return py.PyErr_SetString(py.TypeError, "eval() takes the code"), NULL;
+  if (count != 2) return py.PyErr_SetString(py.TypeError, "eval() takes the code and its timeout"), NULL;
+  int overflow = 0;
+  int64_t timeout = arguments[1]->type == py.Long ? py.PyLong_AsLongLongAndOverflow(arguments[1], &overflow) : 0;
   mr__size size = 0;
   const char *code = NULL;
   if (arguments[0]->type == py.Unicode && py.PyUnicode_GetLength(arguments[0]) <= LONG_CODE) {
@@ -288,15 +290,22 @@ crossing_eval(mr__object *object, mr__object *const *arguments, mr__size count)
   if (!code) {
     mr__object *context = context_of(self);
     if (!context) return NULL;
-    mr__object *value = py.PyObject_CallMethodObjArgs(context, lane.eval_slowly, arguments[0], NULL);
+    mr__object *value = py.PyObject_CallMethodObjArgs(context, lane.eval_slowly, arguments[0], arguments[1], NULL);
     py.Py_DecRef(context);
     return value;
   }
   mr_result result;
   start(&result);
   if (!mr_python_may_enter()) return finish_crossing(MR_BUSY, &result, self);
+  const mr_options *options = options_at(self->options);
+  mr_options timed = {.struct_size = sizeof timed};
+  if (timeout) {
+    if (options) timed = *options;
+    timed.timeout = timeout;
+    options = &timed;
+  }
   void *thread = py.PyEval_SaveThread();
-  mr_status status = mr_eval(self->id, code, (size_t)size, options_at(self->options), &result);
+  mr_status status = mr_eval(self->id, code, (size_t)size, options, &result);
   py.PyEval_RestoreThread(thread);
   return finish_crossing(status, &result, self);
 }

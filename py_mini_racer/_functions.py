@@ -71,7 +71,8 @@ def _is_plain(value: object) -> bool:
 
 def name_of(function: object) -> str:
     """What JavaScript calls it."""
-    while hasattr(function, "func") and hasattr(function, "args"):  # functools.partial
+    functools = modules.get("functools")
+    while functools is not None and isinstance(function, functools.partial):
         function = function.func
     name = getattr(function, "__name__", None)
     return name if isinstance(name, str) else type(function).__name__

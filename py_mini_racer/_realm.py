@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ctypes import addressof
 
-from py_mini_racer import _lane
 from py_mini_racer._context import make_options
 from py_mini_racer._mini_racer import MiniRacer
 
@@ -21,6 +20,8 @@ class RealmContext:
     """A Context's face towards one realm of it: it evaluates there. All else is the Context's own."""
 
     def __init__(self, home: Context) -> None:
+        from py_mini_racer import _lane
+
         self._home = home
         self._global: JSObject = home.run(home.library.mr_realm_new, home.options)
         self._default = self._here(None)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from sys import modules
+from types import FunctionType, MethodType
 
 from py_mini_racer._exc import JSClosedException, JSValueError
 from py_mini_racer._types import JSMappedObject, JSObject, JSUndefined
@@ -81,14 +82,13 @@ def name_of(function: object) -> str:
 def length_of(function: object) -> int:
     """How many arguments it needs, as far as its code says so."""
     bound = 0
-    if not hasattr(function, "__code__") or hasattr(function, "__func__"):
-        function = getattr(function, "__func__", None) or getattr(type(function), "__call__", None)  # noqa: B004 (it is asked for its code)
+    if type(function) is not FunctionType:
+        own = type(function) is MethodType
+        function = function.__func__ if own else getattr(type(function), "__call__", None)  # type: ignore[attr-defined]  # noqa: B004 (it is asked for its code)
         bound = 1
-    code = getattr(function, "__code__", None)
-    if code is None:
+    if type(function) is not FunctionType:
         return 0
-    count: int = code.co_argcount - bound - len(getattr(function, "__defaults__", None) or ())
-    return max(0, count)
+    return max(0, function.__code__.co_argcount - bound - len(function.__defaults__ or ()))
 
 
 def running_loop() -> AbstractEventLoop | None:

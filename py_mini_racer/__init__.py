@@ -48,6 +48,7 @@ from py_mini_racer._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from py_mini_racer._aliases import PyJsFunctionType, PythonJSConvertedTypes
+    from py_mini_racer._console import ConsoleMessage
     from py_mini_racer._loaders import ModuleFolder, ModuleMap, ModuleSource
     from py_mini_racer._node_modules import NodeModules
     from py_mini_racer._realm import JSRealm
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_V8_FLAGS",
     "CancelableJSFunction",
+    "ConsoleMessage",
     "JSArray",
     "JSArrayIndexError",
     "JSBusyError",
@@ -108,6 +110,7 @@ __all__ = [
 
 # What most programs do not need, and where it is: imported when it is asked for.
 _LATER = {
+    "ConsoleMessage": "_console",
     "JSRealm": "_realm",
     "ModuleFolder": "_loaders",
     "ModuleMap": "_loaders",

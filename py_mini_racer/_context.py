@@ -11,6 +11,7 @@ from operator import index as as_index
 from time import monotonic
 
 from py_mini_racer import _buffers, _dll, _host, _interrupt, _wire
+from py_mini_racer._console import Console
 from py_mini_racer._convert import Converters
 from py_mini_racer._exc import (
     JSBusyError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from logging import Logger
     from typing import Any, NoReturn
 
+    from py_mini_racer._console import ConsoleMessage
     from py_mini_racer._modules import Modules
     from py_mini_racer._objects import JSObjectImpl
     from py_mini_racer._scripts import CodeCache
@@ -228,7 +230,9 @@ class Context:
         max_memory: int | None = None,
         max_stack: int | None = None,
         max_buffer_memory: int | None = None,
+        console: Callable[[ConsoleMessage], object] | bool | None = None,
     ) -> None:
+        target = None if console is False else Console(None if console is True else console)
         library = _dll.library()
         from py_mini_racer import _lane
 
@@ -243,6 +247,7 @@ class Context:
             timeout=_default_time("timeout_sec", timeout_sec),
             cpu_time=_default_time("cpu_time_sec", cpu_time_sec),
             max_buffer_memory=_between("max_buffer_memory", max_buffer_memory, 1, 2**53),
+            console=target is not None,
         )
         number = c_uint64()
         status = library.mr_context_new(byref(options), byref(number))
@@ -264,7 +269,7 @@ class Context:
         self.memory_limit_reached = False
         self.options: _dll.Options | None = None  # of calls that have none of their own
         self.event_loop: AbstractEventLoop | None = None  # of coroutines that are called where no loop runs
-        self.host = _host.Host(self)
+        self.host = _host.Host(self, target)
         self.timeout_sec = timeout_sec
         self.modules: Modules | None = None  # made when they are first needed
         self.code_cache: CodeCache | None = None

@@ -158,6 +158,7 @@ class ContextOptions(ctypes.Structure):
         ("timeout", c_int64),
         ("cpu_time", c_int64),
         ("max_buffer_memory", c_uint64),
+        ("console", c_uint64),
     )
 
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 RELEASED, FULFILLED, REJECTED, UNHANDLED, UNCAUGHT, DONE, CODE_CACHE = range(1, 8)
 TAKEN = 0x100
 RETURN, THROW = 0, 1
+CONSOLE = 0  # MR_HOST_CONSOLE
 
 _hosts: dict[int, ref[Host]] = {}  # by the context's id
 _numbers = count(1)  # of functions, errors and calls; one counter, as the library tells of the first two in one way
@@ -62,10 +63,10 @@ def next_number() -> int:
 class Host:
     """A context's side of what JavaScript holds of Python."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, console: Asked | None = None) -> None:
         self._context = ref(context)  # the context owns us
         # What JavaScript holds, by number; how many messages have brought it there; and its number by what it is, so that one thing is one thing there as well.
-        self._held: dict[int, Asked | _Raised] = {}
+        self._held: dict[int, Asked | _Raised] = {} if console is None else {CONSOLE: console}
         self._sent: dict[int, int] = {}
         self._numbers: dict[object, int] = {}
         self._lock = RLock()  # of these three; a finalizer may come in between
@@ -139,7 +140,7 @@ class Host:
 
     def held(self) -> int:
         """How many functions, objects and errors of Python JavaScript holds."""
-        return len(self._held)
+        return len(self._held) - (CONSOLE in self._held)
 
     def close(self) -> None:
         """Nothing of the context is going to come any more: whoever waits is told so."""

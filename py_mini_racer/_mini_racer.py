@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from py_mini_racer._aliases import PyJsFunctionType
+    from py_mini_racer._console import ConsoleMessage
     from py_mini_racer._exc import JSPromiseError
     from py_mini_racer._modules import Limits, Modules
     from py_mini_racer._realm import JSRealm
@@ -72,6 +73,8 @@ class MiniRacer:
             `py_mini_racer`. On any thread, while JavaScript waits.
         uncaught_exception: likewise for what a timer's callback or a microtask throws.
         event_loop: where Python coroutines run that JavaScript calls, when no event loop was running as their function was passed to it.
+        console: called with a `ConsoleMessage` for each message of `console.log` and its kin, on the thread that runs the script. None: they go to the logger
+            `py_mini_racer.console`. False: nowhere, and they cost nothing.
 
     Attributes:
         json_impl: the JSON module that `execute` and `call` use; `json` by default. Set it on a subclass or an instance.
@@ -99,6 +102,7 @@ class MiniRacer:
         unhandled_rejection: Callable[[JSPromiseError], object] | None = None,
         uncaught_exception: Callable[[JSEvalException], object] | None = None,
         event_loop: AbstractEventLoop | None = None,
+        console: Callable[[ConsoleMessage], object] | bool | None = None,
     ) -> None:
         self._ctx: Context | None = None
         self._owner = context is None
@@ -109,7 +113,11 @@ class MiniRacer:
                 max_memory=max_memory,
                 max_stack=max_stack,
                 max_buffer_memory=max_buffer_memory,
+                console=console,
             )
+        elif console is not None:
+            msg = "the console belongs to the MiniRacer that opens the context, not to one that shares it"
+            raise JSValueError(msg)
         elif (timeout_sec, cpu_time_sec, max_memory, max_stack, max_buffer_memory) != (None,) * 5:
             msg = "limits belong to the MiniRacer that opens the context, not to one that shares it"
             raise JSValueError(msg)

@@ -105,6 +105,9 @@ typedef struct mr_reply mr_reply;
  * Threads: the one that runs JavaScript, with the context's lock. */
 typedef void (*mr_host_call)(void *data, mr_context context, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply);
 
+/* With mr_context_options.console: what `function` is when a script says something to its console. The message is MR_CONSOLE_*'s in mr_wire.h; no answer is needed. */
+#define MR_HOST_CONSOLE 0u
+
 /* Something has come about. Notes it down and returns; calls nothing of the library. The message is there for the time of the call.
  * Threads: the one that has the context's lock, but for MR_EVENT_DONE. */
 typedef void (*mr_host_event)(void *data, mr_context context, uint32_t event, uint64_t id, const uint8_t *message, uint64_t size);
@@ -145,6 +148,7 @@ typedef struct mr_context_options {
   int64_t timeout;            /* nanoseconds; of calls that name none of their own, and of each timer's callback; 0: none */
   int64_t cpu_time;           /* likewise */
   uint64_t max_buffer_memory; /* bytes of ArrayBuffers, and with the source provider of WebAssembly's memories; 0: 2 GiB */
+  uint64_t console;           /* 1: `call` hears what scripts say to `console`: see MR_HOST_CONSOLE; 0: nobody does */
 } mr_context_options;
 
 /* How a string that comes in is encoded. */

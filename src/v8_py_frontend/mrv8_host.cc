@@ -67,13 +67,18 @@ class Question {
 
   const Run &run() const { return run_; }
 
+  void Tell(uint64_t id)
+  {
+    mrv8_isolate *self = run_.self;
+    self->host->call(self->owner, id, message_.data, message_.size, &reply_);
+    self->entered_by = 0; /* the host may have gone far down the stack, or a call from there has set the limit */
+    LimitStack(self);
+  }
+
   /* `status`: of the writing. */
   HostAnswer Ask(mr_status status, uint64_t id)
   {
-    mrv8_isolate *self = run_.self;
-    if (status == MR_OK) self->host->call(self->owner, id, message_.data, message_.size, &reply_);
-    self->entered_by = 0; /* the host may have gone far down the stack, or a call from there has set the limit */
-    LimitStack(self);
+    if (status == MR_OK) Tell(id);
     if (status != MR_OK) ThrowError(run_.isolate, mr_status_text(status));
     else if (reply_.value.IsEmpty()) ThrowError(run_.isolate, "the host function gave no answer");
     else if (reply_.thrown) run_.isolate->ThrowException(reply_.value);
@@ -106,6 +111,16 @@ AskHost(v8::Isolate *isolate, uint64_t id, uint32_t operation, const v8::Local<v
   if (status == MR_OK) status = WriteFlat(run, v8::Integer::NewFromUnsigned(isolate, operation));
   for (int i = 0; i < count && status == MR_OK; i++) status = WriteFlat(run, values[i]);
   return question.Ask(status, id);
+}
+
+void
+TellHost(v8::Isolate *isolate, uint64_t id, const std::vector<v8::Local<v8::Value>> &values)
+{
+  Question question(isolate);
+  const Run &run = question.run();
+  mr_status status = WriteHead(run, MR_TAG_ARRAY, static_cast<uint32_t>(values.size()));
+  for (size_t i = 0; i < values.size() && status == MR_OK; i++) status = WriteFlat(run, values[i]);
+  if (status == MR_OK) question.Tell(id);
 }
 
 bool

@@ -151,6 +151,7 @@ mrv8::NewContext(mrv8_isolate *self)
   v8::Local<v8::Context> context = v8::Context::New(self->isolate, nullptr, v8::MaybeLocal<v8::ObjectTemplate>(), v8::MaybeLocal<v8::Value>(),
                                                     v8::DeserializeInternalFieldsCallback(), self->microtasks.get());
   if (!context.IsEmpty()) InstallTimers(self, context);
+  if (!context.IsEmpty() && self->console) InstallConsole(self, context);
   return context;
 }
 
@@ -173,6 +174,7 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
   self->owner = owner;
   uint64_t flagged = mrv8::StackSizeOfFlags();
   self->max_stack = options->max_stack ? options->max_stack : flagged ? flagged : kDefaultStack;
+  self->console = options->console != 0;
   self->allocator = mrv8::NewAllocator(options->max_buffer_memory);
   v8::Isolate::CreateParams params;
   params.array_buffer_allocator_shared = self->allocator;

@@ -64,6 +64,7 @@ struct mrv8_isolate {
   v8::Global<v8::Object> iterator_prototypes[2];
   std::shared_ptr<mrv8::Modules> modules; /* null: the context has none yet */
   v8::Global<v8::Context> context;
+  bool console = false;             /* the host wants to hear of it */
   bool realms = false;              /* there is, or was, another one */
   v8::Global<v8::String> anonymous; /* "<anonymous>", the name of code that has none */
   std::atomic<bool> interrupt_is_due{false};
@@ -84,6 +85,9 @@ bool StackIsLow();
 
 /* Bytes of stack that JavaScript may still use here. */
 uintptr_t StackLeft(const mrv8_isolate *self);
+
+/* A `console` that tells the host. It is made when a script first asks for it. */
+void InstallConsole(mrv8_isolate *self, v8::Local<v8::Context> context);
 
 /* setTimeout and its kin, and what V8 tells of promises. */
 void InstallTimers(mrv8_isolate *self, v8::Local<v8::Context> context);

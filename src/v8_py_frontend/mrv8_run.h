@@ -90,6 +90,9 @@ struct HostAnswer {
 /* Asks for the operation (MR_ASK_*) on an object of the host. */
 HostAnswer AskHost(v8::Isolate *isolate, uint64_t id, uint32_t operation, const v8::Local<v8::Value> *values, int count);
 
+/* Tells the host, which answers nothing. Where there is no memory for the message, it is not told. */
+void TellHost(v8::Isolate *isolate, uint64_t id, const std::vector<v8::Local<v8::Value>> &values);
+
 /* A proxy or an iterator: the one of this id that is alive, else a new one. MR_OK; MR_BAD_MESSAGE: no such kind; MR_EXCEPTION. */
 mr_status NewHostObject(const Run &run, uint64_t id, uint32_t flags, v8::Local<v8::Value> *value);
 

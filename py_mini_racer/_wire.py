@@ -716,6 +716,7 @@ def _place(
         target[key] = value
         return key, problem
     try:
+        hash(value)  # or else a set would be looked for as the frozenset of its members
         reason = (
             f"{value!r} and another one, which are different in JavaScript, are one in Python"
             if value in target

@@ -24,6 +24,7 @@ from py_mini_racer import (
     JSUndefined,
     JSValueError,
     MiniRacer,
+    MiniRacerBaseException,
 )
 
 
@@ -457,3 +458,28 @@ def test_a_handle_after_close():
     assert "closed" in repr(array)
     with pytest.raises(JSClosedException):
         ctx.eval("1", copy=True)
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        "{get x() { throw new Error('no'); }}",
+        "{get x() { while (true); }}",
+        "Array.from({length: 2000}, (_, i) => ({i}))",
+    ],
+)
+def test_what_a_failed_copy_has_held_is_given_back(ctx, failing):
+    make = ctx.eval(f"() => [() => {{}}, new Uint8Array(8), Symbol('s'), {failing}]")
+    before = ctx.stats()
+    for _ in range(5):
+        value = make()
+        with pytest.raises(MiniRacerBaseException):
+            value.copy(timeout_sec=0.05, max_bytes=10_000)
+        del value
+    after = ctx.stats()
+    assert (after["handles"], after["stores"]) == (before["handles"], before["stores"])
+
+
+def test_a_set_in_a_set_has_no_counterpart(ctx):
+    with pytest.raises(JSConversionException, match="set cannot be a key of a dict or a member of a set"):
+        ctx.eval("new Set([new Set([1])])").copy()

@@ -41,6 +41,12 @@ class Context(_context.Context):
     def forget_functions(self, numbers):
         pass
 
+    def host_error(self, number):
+        return None
+
+    def host_object(self, number):
+        return FakeHandle("host", number)
+
     def function_id(self, function):
         return id(function) % 2**64, function.__name__
 

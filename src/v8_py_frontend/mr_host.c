@@ -4,9 +4,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mr_answer.h"
 #include "mr_clock.h"
 #include "mr_interrupt.h"
 #include "mr_level.h"
+#include "mr_result.h"
 #include "mr_store.h"
 #include "mr_wait.h"
 
@@ -114,7 +116,10 @@ static void
 call(void *owner, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply)
 {
   mr__context *caller = owner;
-  if (!caller->call || !begin_callback(caller)) return;
+  if (!caller->call || !begin_callback(caller)) {
+    mr__answer_forget(caller->id, in, in_size);
+    return;
+  }
   mr__context *outer = calling;
   calling = caller;
   uint32_t before = step_out(caller);
@@ -124,10 +129,20 @@ call(void *owner, uint64_t function, const uint8_t *in, uint64_t in_size, mr_rep
 }
 
 static void
+forget(void *owner, mr_result *message)
+{
+  mr__answer_forget(((mr__context *)owner)->id, message->data, message->size);
+  mr__result_start(message);
+}
+
+static void
 event(void *owner, uint32_t what, uint64_t id, const uint8_t *message, uint64_t size)
 {
   mr__context *teller = owner;
-  if (!teller->event || !begin_callback(teller)) return;
+  if (!teller->event || !begin_callback(teller)) {
+    if (what != MR_EVENT_CODE_CACHE) mr__answer_forget(teller->id, message, size);
+    return;
+  }
   uint32_t before = step_out(teller);
   teller->event(teller->data, teller->id, what, id, message, size);
   mr__wait_tell(&teller->lock);
@@ -137,7 +152,10 @@ event(void *owner, uint32_t what, uint64_t id, const uint8_t *message, uint64_t 
 void
 mr__host_done(mr__context *in, mr_status status, uint64_t call, const mr_result *result)
 {
-  if (!in->event || !begin_callback(in)) return;
+  if (!in->event || !begin_callback(in)) {
+    mr__answer_forget(in->id, result->data, result->size);
+    return;
+  }
   uint32_t what = MR_EVENT_DONE | (result->taken ? MR_EVENT_TAKEN : 0);
   in->event(in->data, in->id, what | (uint32_t)(uint16_t)(int16_t)status << 16, call, result->data, result->size);
 }
@@ -206,8 +224,8 @@ stats(void *owner, mrv8_stat rows[MRV8_MOST_STATS])
   return sizeof all / sizeof *all;
 }
 
-const mrv8_host mr__host = {handle_share,  handle_new, handle_get, near_heap_limit, heap_used, call,  event,
-                            mr__store_new, timer_new,  timer_take, interrupted,     stats,     posted};
+const mrv8_host mr__host = {handle_share, handle_new,    handle_get, near_heap_limit, heap_used,   call,  forget,
+                            event,        mr__store_new, timer_new,  timer_take,      interrupted, stats, posted};
 
 mr_status
 mr_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t size, const mr_slice *buffers, size_t buffer_count)

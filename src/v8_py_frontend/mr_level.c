@@ -269,17 +269,6 @@ tell(const mr__level *after)
   return status;
 }
 
-/* The host is not going to see the handle that it would have to release. */
-static void
-forget_answer(mr__context *in, const mr_result *answer)
-{
-  mr_handle handle;
-  if (answer->size != 2 + sizeof handle || answer->data[0] != MR_TAG_HANDLE) return;
-  memcpy(&handle, answer->data + 2, sizeof handle);
-  mrv8_value *value = mr__handles_release(&in->handles, handle);
-  if (value) mrv8_values_delete(in->isolate, &value, 1);
-}
-
 uint64_t
 mr_running_call(void)
 {
@@ -324,7 +313,6 @@ mr__run_inside(mr__level *entered, mrv8_request *request, mr_result *result)
   innermost_here = around;
   if (request->outermost && request->operation != MRV8_TELL && mrv8_has_news(in->isolate) && tell(entered) == MR_INTERRUPTED) why = MR_INTERRUPTED;
   if (hooked) mr__tick_leave(outer);
-  if (why == MR_INTERRUPTED && status == MR_OK) forget_answer(in, result);
   return why == MR_INTERRUPTED || (status != MR_OK && why != MR_OK) ? why : status; /* a call that was to end did not end because of what it says */
 }
 
@@ -333,7 +321,7 @@ mr__level_explain(const mr__level *left, mr_status status, mr_result *result)
 {
   const mr__stop *stop = &left->stop;
   const uint32_t parts = 3;
-  mr__result_start(result);
+  mr__host.forget(left->context, result);
   if (!stop->limit || (status != MR_TIMEOUT && status != MR_CPU_TIME && status != MR_MEMORY_LIMIT)) return; /* a close goes before a limit */
   uint32_t length = (uint32_t)strlen(stop->limit);
   bool written =

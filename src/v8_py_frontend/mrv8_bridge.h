@@ -85,6 +85,8 @@ struct mrv8_host {
   void (*heap_used)(void *owner, size_t used, size_t committed);
   /* JavaScript calls a host function; the answer comes by mrv8_reply_set(). */
   void (*call)(void *owner, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply);
+  /* Gives back what the message refers to, and empties it: nobody is going to get it. */
+  void (*forget)(void *owner, mr_result *message);
   /* Something for the client to know: MR_EVENT_*. */
   void (*event)(void *owner, uint32_t event, uint64_t id, const uint8_t *message, uint64_t size);
   /* An id for a store, which it takes over; 0 (and nothing taken): out of memory. */

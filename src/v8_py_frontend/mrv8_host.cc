@@ -79,6 +79,7 @@ class Question {
   HostAnswer Ask(mr_status status, uint64_t id)
   {
     if (status == MR_OK) Tell(id);
+    else run_.self->host->forget(run_.self->owner, &message_);
     if (status != MR_OK) ThrowError(run_.isolate, mr_status_text(status));
     else if (reply_.value.IsEmpty()) ThrowError(run_.isolate, "the host function gave no answer");
     else if (reply_.thrown) run_.isolate->ThrowException(reply_.value);

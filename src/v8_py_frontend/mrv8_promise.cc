@@ -39,13 +39,13 @@ Tell(mrv8_isolate *self, uint32_t event, uint64_t id, const mr_options &options,
   v8::TryCatch caught(isolate);
   mr_status status = write(run);
   if (status == MR_EXCEPTION && !caught.HasTerminated()) {
-    mr__result_start(&message);
+    self->host->forget(self->owner, &message);
     event = event == MR_EVENT_FULFILLED ? MR_EVENT_REJECTED : event;
     status = WriteException(run, &caught, 0);
   }
   if (status == MR_TERMINATED && id) { /* who waits must hear of it, and nothing more of the script may run */
     event = MR_EVENT_REJECTED;
-    mr__result_start(&message);
+    self->host->forget(self->owner, &message);
     status = MR_OK;
   } else if (status < 0 && status != MR_TERMINATED) { /* who waits must hear of it, whatever it is; the message may hold the path to the place */
     event = event == MR_EVENT_FULFILLED ? MR_EVENT_REJECTED : event;
@@ -53,6 +53,7 @@ Tell(mrv8_isolate *self, uint32_t event, uint64_t id, const mr_options &options,
     status = MR_OK;
   }
   if (status == MR_OK) self->host->event(self->owner, event, id, message.data, message.size);
+  else self->host->forget(self->owner, &message);
   mr_result_free(&message);
   if (self->terminating.load()) isolate->TerminateExecution(); /* what was stopped in here must not go on out there */
 }

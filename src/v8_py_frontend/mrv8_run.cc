@@ -430,7 +430,7 @@ Perform(const Run &run)
   if (caught.HasTerminated() || run.isolate->IsExecutionTerminating()) return MR_TERMINATED;
   bool runs_code = status == MR_EXCEPTION || (run.request->options->flags & MR_COPY); /* the answer is made with getters, which may leave microtasks */
   if (status == MR_EXCEPTION) {
-    mr__result_start(run.result);
+    run.self->host->forget(run.self->owner, run.result);
     status = mrv8::WriteException(run, &caught, answer.flags);
     if (status == MR_OK) status = MR_EXCEPTION;
     if (run.request->operation == MRV8_TIMER) TellUncaught(run, status);

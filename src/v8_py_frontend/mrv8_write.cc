@@ -535,7 +535,7 @@ void
 WriteDetail(const Run &run, const std::u16string &text)
 {
   v8::Local<v8::String> string;
-  mr__result_start(run.result);
+  run.self->host->forget(run.self->owner, run.result);
   if (text.size() > static_cast<size_t>(v8::String::kMaxLength)) return;
   if (v8::String::NewFromTwoByte(run.isolate, reinterpret_cast<const uint16_t *>(text.data()), v8::NewStringType::kNormal, static_cast<int>(text.size()))
           .ToLocal(&string))

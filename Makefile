@@ -50,6 +50,9 @@ hostile: $(STAMP)test $(BUILT) ## hostile scripts, each in a process of its own;
 stress: $(STAMP)test $(BUILT) ## everything at once, at random [MINUTES=5] [SEED=...]
 	$(PY) -m tests.stress --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
+fuzz: $(STAMP)test ## libFuzzer on messages and on the ABI, with coverage; needs clang [MINUTES=5 TARGET=wire|abi|core|python]
+	$(PY) tests/fuzz/run.py --minutes $(or $(MINUTES),5) $(addprefix --target ,$(TARGET))
+
 abi: $(STAMP)test ## compare header, exported symbols and ctypes table
 	$(PY) helpers/abi.py
 

@@ -102,7 +102,7 @@ def repository() -> tuple[Path, ...]:
 
 def native(*suffixes: str) -> list[Path]:
     """Our C and C++ files."""
-    folders = (FRONTEND, ROOT / "tests" / "native")
+    folders = (FRONTEND, ROOT / "tests" / "native", ROOT / "tests" / "fuzz")
     found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in suffixes]
     if not found:
         raise Skip("there are no such files")

@@ -28,7 +28,7 @@ DEV_PACKAGE = "libnode-dev"
 GN_ROOT = native.CHECKOUT / "helpers" / "gn_system"
 TARGET = "mini_racer"
 DISK = 0.5
-SANITIZERS = ("address", "thread", "undefined")
+SANITIZERS = ("address", "thread", "undefined", "fuzzer-no-link")
 # The frontend supports V8 from here on.
 OLDEST_V8 = (10, 2)
 # V8's headers ask for C++20 from this version on.
@@ -304,7 +304,11 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         default="auto",
         help="the machine's own libnode-dev, Debian's packages unpacked into the cache folder, or the first that works",
     )
-    parser.add_argument("--sanitize", default="", help="address, thread or undefined: compile our library with it")
+    parser.add_argument(
+        "--sanitize",
+        default="",
+        help="address, thread, undefined, with clang also fuzzer-no-link: compile our library so; with commas for several",
+    )
     parser.add_argument("--jobs", type=int, help="parallel compilations (default: ninja decides)")
     parser.add_argument("--disk", type=float, default=DISK, metavar="GB", help="free disk to ask for")
     parser.add_argument("--install", action="store_true", help="as root: install missing tools with apt and pip")

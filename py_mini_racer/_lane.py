@@ -33,25 +33,32 @@ def _open() -> dict[str, Any] | None:
         raise MiniRacerBaseException(msg)
     if wanted == "ctypes":
         return None
-    # Objects of a free-threaded build look different, and it has no stable ABI.
-    if sys.implementation.name == "cpython" and "t" not in sys.abiflags:
-        package = {
-            "JSUndefined": JSUndefined,
-            "HOLE_VALUE": _wire.HOLE_VALUE,
-            **plain,
-            "encode_rare": _wire.encode_rare,
-            "date_from": _wire.date_from,
-            "answer": _host.on_answer,
-            "raised": _host.on_raised,
-        }
-        open_lane = PyDLL(_dll.library()._name).mr_python_open
-        open_lane.argtypes, open_lane.restype = [py_object], c_int
-        if open_lane(package) == 1:
-            return package
+    package = open_in(_dll.library()._name)
+    if package is not None:
+        return package
     if wanted == "fast":
         msg = f"MINI_RACER_LANE is fast, but this Python ({sys.version}) offers no stable ABI to the library: unset it"
         raise MiniRacerBaseException(msg)
     return None
+
+
+def open_in(library: str) -> dict[str, Any] | None:
+    """What the fast lane of the library in this file offers; None where this Python has no stable ABI."""
+    # Objects of a free-threaded build look different, and it has no stable ABI.
+    if sys.implementation.name != "cpython" or "t" in sys.abiflags:
+        return None
+    package = {
+        "JSUndefined": JSUndefined,
+        "HOLE_VALUE": _wire.HOLE_VALUE,
+        **plain,
+        "encode_rare": _wire.encode_rare,
+        "date_from": _wire.date_from,
+        "answer": _host.on_answer,
+        "raised": _host.on_raised,
+    }
+    open_lane = PyDLL(library).mr_python_open
+    open_lane.argtypes, open_lane.restype = [py_object], c_int
+    return package if open_lane(package) == 1 else None
 
 
 class Handle:

@@ -415,7 +415,11 @@ class MiniRacer:
 
         Args:
             code: JavaScript, as for `eval`.
-            filename: as in `eval`; so are line_offset, column_offset, timeout_sec, max_memory.
+            filename: as in `eval`.
+            line_offset: as in `eval`.
+            column_offset: as in `eval`.
+            timeout_sec: as in `eval`.
+            max_memory: as in `eval`.
             cache: what `JSScript.cache` gave for the same code. One that cannot be used is passed over: see `JSScript.cache_rejected`.
 
         Raises:

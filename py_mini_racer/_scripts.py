@@ -1,7 +1,7 @@
 """Compiled scripts, and caches of what was compiled: of one script, of the process, on disk. Any thread.
 
-A cache of V8's says little of what it was made of and nothing of damage, and a wrong one ends the process. So what leaves the process has a head: the build, the
-script, and the content, each by its hash. It is trusted input all the same, like a pickle: whoever can write it can run code.
+A cache of V8's says little of what it was made of and nothing of damage, and a wrong one ends the process. So what leaves the process has a head: the build,
+the script, and the content, each by its hash. It is trusted input all the same, like a pickle: whoever can write it can run code.
 """
 
 from __future__ import annotations

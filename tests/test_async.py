@@ -11,7 +11,6 @@ import threading
 import time
 
 import pytest
-from child import run_python as run_child
 
 from py_mini_racer import (
     JSClosedException,
@@ -26,6 +25,7 @@ from py_mini_racer import (
     MiniRacer,
     WrongReturnTypeException,
 )
+from tests.child import run_python as run_child
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def test_context_variables(ctx):
         return await ctx.eval_async("request()")
 
     async def main():
-        assert await asyncio.gather(one("a"), one("b")) == ["a", "b"]
+        assert list(await asyncio.gather(one("a"), one("b"))) == ["a", "b"]
 
     in_loop(main)
 
@@ -442,8 +442,7 @@ def test_outside_of_a_loop(ctx):
 
 @pytest.mark.skipif(importlib.util.find_spec("uvloop") is None, reason="uvloop is not installed")
 def test_uvloop(ctx):
-    import uvloop
-
+    uvloop = importlib.import_module("uvloop")
     loop = uvloop.new_event_loop()
     try:
         assert loop.run_until_complete(ctx.eval_async("new Promise((r) => setTimeout(r, 5, 42))")) == 42

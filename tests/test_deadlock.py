@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_a_circle_of_contexts(count):
     contexts = [MiniRacer() for _ in range(count)]
     for _ in range(5):
         barrier = threading.Barrier(count)
-        outcomes: list[object] = [None] * count
+        outcomes: list[Any] = [None] * count
 
         def run(number, barrier=barrier, outcomes=outcomes):
             def over():

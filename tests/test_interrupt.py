@@ -8,7 +8,6 @@ import threading
 import time
 
 import pytest
-from child import output_of
 
 from py_mini_racer import (
     JSBusyError,
@@ -17,6 +16,7 @@ from py_mini_racer import (
     MiniRacer,
     _interrupt,
 )
+from tests.child import output_of
 
 ENDLESS = {
     "loop": "for (;;);",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from child import output_of
 
 from py_mini_racer import JSEvalException, JSOOMException, JSValueError, MiniRacer, init_mini_racer
+from tests.child import output_of
 
 BOMBS = {
     "objects": "var a = []; for (;;) a.push({})",
@@ -216,4 +216,4 @@ def test_heaps_that_are_too_large_together(how):
 
 
 def test_the_library_runs_already():
-    assert init_mini_racer(ignore_duplicate_init=True, max_total_memory=1)
+    assert init_mini_racer(ignore_duplicate_init=True, max_total_memory=1) is not None

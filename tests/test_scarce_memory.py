@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from child import output_of
+
+from tests.child import output_of
 
 RUN = """
 import resource, sys

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 
 import pytest
-from child import output_of, run_python
+
+from tests.child import output_of, run_python
 
 # A process that takes more memory than this is ended by its own watch, so that the machine survives a test that fails.
 RUN = """

@@ -86,17 +86,21 @@ missing(mrv8_job *job, uint32_t wanted)
 static void
 post(mrv8_job *job, uint32_t more)
 {
+  uint32_t lost = 0;
   for (; more; more--) {
     coming_worker *worker = malloc(sizeof *worker);
     if (worker) {
       *worker = (coming_worker){{.run = work_at, .drop = drop}, job};
       mr__pool_post(&worker->task, job->urgent);
     } else {
-      pthread_mutex_lock(&job->mutex);
-      job->coming--; /* who joins does the work */
-      leave(job);
+      lost++;
     }
   }
+  if (!lost) return;
+  pthread_mutex_lock(&job->mutex);
+  job->coming -= lost; /* who joins does the work */
+  job->references -= lost - 1;
+  leave(job);
 }
 
 static void

@@ -226,7 +226,8 @@ mr__level_take(mr__context *in, const mr_options *options, mr__level **taken)
 void
 mr__level_give_back(mr__level *taken)
 {
-  if (--levels_taken >= READY) free(taken);
+  levels_taken--;
+  if (taken < ready || taken >= ready + READY) free(taken);
 }
 
 mr_status

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from py_mini_racer._node_modules import NodeModules
     from py_mini_racer._realm import JSRealm
     from py_mini_racer._stats import Stats
+    from py_mini_racer._typescript import TypeScript
 
 __all__ = [
     "DEFAULT_V8_FLAGS",
@@ -101,6 +102,7 @@ __all__ = [
     "PythonJSConvertedTypes",
     "Stats",
     "StrictMiniRacer",
+    "TypeScript",
     "WrongReturnTypeException",
     "__version__",
     "init_mini_racer",
@@ -119,6 +121,7 @@ _LATER = {
     "PyJsFunctionType": "_aliases",
     "PythonJSConvertedTypes": "_aliases",
     "Stats": "_stats",
+    "TypeScript": "_typescript",
 }
 
 

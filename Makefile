@@ -74,9 +74,8 @@ docs: $(STAMP)docs ## the site, in site/
 docs-serve: $(STAMP)docs ## the site, live on this machine
 	$(PY) -m mkdocs serve
 
-bench: $(STAMP)bench $(BUILT) ## side by side with mini-racer of PyPI; writes benchmarks/*.md
-	$(PY) benchmarks/bench.py
-	$(PY) benchmarks/values.py
+bench: $(STAMP)bench $(BUILT) ## side by side with the peers of PyPI; writes benchmarks/results.md [ROWS="eval call" PEERS="jsrun" ROUNDS=3 QUICK=1]
+	$(PY) benchmarks/bench.py --rows "$(ROWS)" --peers "$(PEERS)" $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
 
 clean: ## remove what make made, but for V8's tree and caches outside of the checkout
 	rm -rf .venv build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

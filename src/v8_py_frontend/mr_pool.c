@@ -124,7 +124,7 @@ static void
 wake(void)
 {
   if (idle) pthread_cond_signal(&changed);
-  else if (threads < mr__pool.workers && mr__thread_start(work)) threads++;
+  else if (threads < mr__pool.workers && mr__thread_start(work, "mr-v8")) threads++;
 }
 
 static void

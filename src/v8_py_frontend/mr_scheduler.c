@@ -151,7 +151,7 @@ start(void)
     pthread_cond_signal(&changed);
     return;
   }
-  if (runners >= MOST_RUNNERS || !mr__thread_start(run)) return;
+  if (runners >= MOST_RUNNERS || !mr__thread_start(run, "mr-scheduler")) return;
   runners++;
   starting++;
 }

@@ -5,7 +5,7 @@
 #include <time.h>
 
 bool
-mr__thread_start(void *(*run)(void *))
+mr__thread_start(void *(*run)(void *), const char *name)
 {
   sigset_t all, before;
   sigfillset(&all);
@@ -13,8 +13,10 @@ mr__thread_start(void *(*run)(void *))
   pthread_t thread;
   bool started = pthread_create(&thread, NULL, run, NULL) == 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (started) pthread_detach(thread);
-  return started;
+  if (!started) return false;
+  pthread_setname_np(thread, name);
+  pthread_detach(thread);
+  return true;
 }
 
 void

@@ -5,8 +5,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-/* Starts a thread that nobody joins. Signals are for the host's threads, so it blocks them all. False: the machine has none left. */
-bool mr__thread_start(void *(*run)(void *));
+/* Starts a thread that nobody joins. Signals are for the host's threads, so it blocks them all. The name, of 15 characters at most, is what
+ * top and debuggers show. False: the machine has none left. */
+bool mr__thread_start(void *(*run)(void *), const char *name);
 
 /* A condition whose waits end at a time of mr__now(). */
 void mr__cond_init(pthread_cond_t *condition);

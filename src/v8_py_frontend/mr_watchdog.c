@@ -1,11 +1,13 @@
 /* mr_watchdog.c: the watchdog thread. Owns the list of armed watches, protected by `mutex`; they are armed and disarmed by any thread.
  *
  * The thread sleeps until `wake_at`. Who arms a watch that is due later than that does not wake it: it wakes in time, sees what is next, and sleeps again. So calls with
- * the same timeout, one after the other, cost one wake-up a timeout, not one a call. Lock order: the watchdog's mutex, then a context's `levels_mutex`. */
+ * the same timeout, one after the other, cost one wake-up a timeout, not one a call. With nothing to come for IDLE, the thread ends; the next watch starts it again. Lock order: the watchdog's mutex, then a context's `levels_mutex`. */
 #include "mr_watchdog.h"
 
 #include "mr_clock.h"
 #include "mr_thread.h"
+
+#define IDLE INT64_C(5000000000) /* 5 s */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -31,15 +33,17 @@ watch_thread(void *unused)
 {
   (void)unused;
   pthread_mutex_lock(&mutex);
+  int64_t idle_until = mr__now() + IDLE;
   for (;;) {
-    wake_at = look(mr__now());
-    if (wake_at == MR__NEVER) {
-      pthread_cond_wait(&wake, &mutex);
-      continue;
-    }
-    struct timespec until = mr__timespec(wake_at);
+    int64_t now = mr__now();
+    wake_at = look(now);
+    if (wake_at != MR__NEVER) idle_until = now + IDLE;
+    else if (now >= idle_until) break;
+    struct timespec until = mr__timespec(wake_at < idle_until ? wake_at : idle_until);
     pthread_cond_timedwait(&wake, &mutex, &until);
   }
+  running = false;
+  pthread_mutex_unlock(&mutex);
   return NULL;
 }
 
@@ -60,7 +64,7 @@ prepare(void)
 static bool
 start(void)
 {
-  running = mr__thread_start(watch_thread);
+  running = mr__thread_start(watch_thread, "mr-watchdog");
   wake_at = 0; /* it looks at the list when it starts */
   return running;
 }

@@ -49,7 +49,7 @@ static bool
 asks_for_none(const char *flags)
 {
   static const char flag[] = "--single-threaded";
-  for (const char *at = flags; at && (at = strstr(at, flag)); at++) {
+  for (const char *at = flags ? strstr(flags, flag) : NULL; at; at = strstr(at + 1, flag)) {
     char after = at[sizeof flag - 1];
     if (after == 0 || isspace((unsigned char)after)) return true;
   }

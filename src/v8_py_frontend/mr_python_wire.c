@@ -355,7 +355,7 @@ mr__python_arguments(const uint8_t *data, size_t size, mr__object **arguments, i
   if (size < 6 || data[0] != MR_TAG_ARRAY || data[5] != MR_TAG_UNDEFINED || u32_at(data + 1) > (uint32_t)most + 1) return -1;
   int count = (int)u32_at(data + 1) - 1;
   for (const uint8_t *look = at; look < end; look += token_size(look, (size_t)(end - look)))
-    if (!memchr("idsStfnu", *look, 8) || !token_size(look, (size_t)(end - look))) return -1;
+    if (!strchr("idsStfnu", *look) || !token_size(look, (size_t)(end - look))) return -1;
   for (int i = 0; i < count; i++) {
     arguments[i] = at < end ? scalar_at(at, NULL, true) : NULL;
     if (!arguments[i]) {

@@ -45,9 +45,10 @@ end(void *data)
   visitor *me = data;
   if (!mr__fork_begin()) return;
   pthread_mutex_lock(&mutex);
-  while (me->first) {
-    mrv8_thread_ends(me->first->context->isolate);
-    unlink_visit(me->first);
+  for (mr__visit *at = me->first, *next; at; at = next) {
+    next = at->next_of_thread;
+    mrv8_thread_ends(at->context->isolate);
+    unlink_visit(at);
   }
   pthread_mutex_unlock(&mutex);
   mr__fork_end();
@@ -77,7 +78,7 @@ this_visitor(void)
 static visit *
 find(const mr__context *in, const visitor *by)
 {
-  for (visit *at = in->visits.first; at; at = at->next_of_context)
+  for (mr__visit *at = in->visits.first; at; at = at->next_of_context)
     if (at->by == by) return at;
   return NULL;
 }
@@ -112,6 +113,9 @@ void
 mr__visits_forget(mr__context *in)
 {
   pthread_mutex_lock(&mutex);
-  while (in->visits.first) unlink_visit(in->visits.first);
+  for (mr__visit *at = in->visits.first, *next; at; at = next) {
+    next = at->next_of_context;
+    unlink_visit(at);
+  }
   pthread_mutex_unlock(&mutex);
 }

@@ -98,7 +98,7 @@ post(mrv8_job *job, uint32_t more)
   }
   if (!lost) return;
   pthread_mutex_lock(&job->mutex);
-  job->coming -= lost; /* who joins does the work */
+  job->coming -= lost;     /* who joins does the work */
   job->references -= lost; /* not the last ones: who owns the job has one */
   pthread_mutex_unlock(&job->mutex);
 }

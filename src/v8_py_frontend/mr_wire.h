@@ -37,6 +37,8 @@
  * A key of an object is a string's message, or 'K' and u32 index: the key of that number in this message once more. Keys and containers ('a' 'I' 'F' 'o' 'O' 'm' 'e'
  * 'E' 'v' 'V' 'W') are numbered from 0, each in the order in which they begin, so that cycles and what is shared stay so.
  *
+ * Ids of the host's functions, errors and objects are below 2^53.
+ *
  * A view of a script's memory ('v') holds on to its store until mr_store_release(); it stays readable after the buffer was detached, collected, or its context
  * closed. MR_BUFFER_COPY says that the bytes are a copy, made because the memory could shrink below a view. */
 #ifndef MR_WIRE_H_

@@ -122,6 +122,7 @@ TellHost(v8::Isolate *isolate, uint64_t id, const std::vector<v8::Local<v8::Valu
   mr_status status = WriteHead(run, MR_TAG_ARRAY, static_cast<uint32_t>(values.size()));
   for (size_t i = 0; i < values.size() && status == MR_OK; i++) status = WriteFlat(run, values[i]);
   if (status == MR_OK) question.Tell(id);
+  else run.self->host->forget(run.self->owner, run.result);
 }
 
 bool

@@ -12,6 +12,9 @@ namespace mrv8 {
 
 constexpr uint32_t kFew = 1024;
 
+/* The largest id of the host's: JavaScript's values remember theirs as a number, which is exact up to here. */
+constexpr uint64_t kMostId = (uint64_t{1} << 53) - 1;
+
 /* V8 ends the process when it is to make an array of more elements at once than this. */
 constexpr uint32_t kMostElements = (1u << 27) - 16;
 
@@ -352,7 +355,7 @@ Reader::ReadHost(bool function, v8::Local<v8::Value> *value)
   uint64_t id = 0;
   uint32_t length = 0;
   v8::Local<v8::Value> name, message;
-  if (!Take(&id) || (function && !Take(&length))) return MR_BAD_MESSAGE;
+  if (!Take(&id) || id > kMostId || (function && !Take(&length))) return MR_BAD_MESSAGE;
   mr_status status = Read(&name);
   if (status == MR_OK && !function) status = Read(&message);
   if (status != MR_OK) return status;
@@ -379,7 +382,7 @@ Reader::ReadHostObject(v8::Local<v8::Value> *value)
 {
   uint8_t flags = 0;
   uint64_t id = 0;
-  if (!Take(&flags) || !Take(&id) || !id) return MR_BAD_MESSAGE;
+  if (!Take(&flags) || !Take(&id) || !id || id > kMostId) return MR_BAD_MESSAGE;
   mr_status status = NewHostObject(run_, id, flags, value);
   if (status == MR_OK) taken_.push_back(id);
   return status;

@@ -638,7 +638,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   for (size_t i = 0; i < CONTEXTS; i++) no_handles_left(contexts[i]);
   for (size_t i = 0; i < CONTEXTS; i++) REQUIRE(mr_context_close(contexts[i]) == MR_OK);
   give_back();
-  REQUIRE(mr_context_count() == 0);
+  for (int tries = 0; mr_context_count(); tries++) { /* one that was closed in a callback goes when the library's threads are out of it */
+    REQUIRE(tries < 10000);
+    pause_ms();
+  }
 #ifdef FUZZ_FAKE
   REQUIRE(fake_isolates() == 0);
   REQUIRE(fake_values() == 0);

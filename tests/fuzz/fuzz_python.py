@@ -8,6 +8,7 @@ The library holds the core on the fake bridge, the fast lane, and libFuzzer, who
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable
@@ -127,7 +128,11 @@ def main() -> None:
         return 0
 
     target = CFUNCTYPE(c_int, c_void_p, c_size_t)(one_input)
-    arguments = [b"fuzz_python", *(argument.encode() for argument in sys.argv[2:]), None]
+    arguments = [
+        shlex.join([sys.executable, *sys.argv[:2]]).encode(),
+        *(argument.encode() for argument in sys.argv[2:]),
+        None,
+    ]
     array = (c_char_p * len(arguments))(*arguments)
     run = CDLL(library).LLVMFuzzerRunDriver
     sys.exit(run(byref(c_int(len(arguments) - 1)), byref(c_void_p(addressof(array))), target))

@@ -18,6 +18,7 @@ tests/fuzz/regressions/TARGET/, which tests/test_fuzz.py replays, as it does the
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.util
 import os
 import random
@@ -27,6 +28,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple, NoReturn
+
+import seeds
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests" / "fuzz"
@@ -174,18 +177,28 @@ def program(target: str) -> Path:
 def command(target: str, clang: str) -> tuple[list[str], dict[str, str]]:
     """How to run a target, but for what libFuzzer is to do; and in which environment."""
     environment = {**os.environ, **OPTIONS}
+    if target != "core":  # there, all memory is the core's
+        environment["ASAN_OPTIONS"] += ":detect_leaks=0"
     if target != "python":
         return [str(program(target))], environment
     environment["LD_PRELOAD"] = str(shared_sanitizer(clang))
-    environment["ASAN_OPTIONS"] += ":detect_leaks=0"
     environment["PYTHONPATH"] = str(ROOT)
     environment["PYTHONMALLOC"] = "malloc"  # so that the sanitizer sees its objects, too
     return [sys.executable, str(HERE / "fuzz_python.py"), str(program(target))], environment
 
 
+def make_seeds(target: str) -> Path:
+    """The folder of the inputs that seeds.py knows."""
+    made = BUILD / "seeds" / target
+    made.mkdir(parents=True, exist_ok=True)
+    for seed in {"wire": seeds.of_wire, "python": seeds.of_python}.get(target, seeds.of_none)():
+        (made / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
+    return made
+
+
 def folders(target: str) -> list[str]:
-    """Where inputs are: what earlier runs on this machine have found, then the repository's."""
-    named = [BUILD / "corpus" / target, HERE / "corpus" / target, HERE / "regressions" / target]
+    """Where inputs are: what earlier runs on this machine have found, then the repository's, then those that can be made."""
+    named = [BUILD / "corpus" / target, HERE / "corpus" / target, HERE / "regressions" / target, make_seeds(target)]
     related = RELATED.get(target)
     named += [HERE / "corpus" / related] if related else []
     (BUILD / "corpus" / target).mkdir(parents=True, exist_ok=True)
@@ -232,10 +245,9 @@ def minimize(target: str, clang: str) -> None:
     corpus, made = HERE / "corpus" / target, BUILD / "minimized" / target
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
-    kind = "-merge=1" if target == "python" else "-set_cover_merge=1"
     with (BUILD / f"{target}-minimize.log").open("w") as output:
         subprocess.run(
-            [*line, kind, "-detect_leaks=0", made, *folders(target)],
+            [*line, "-set_cover_merge=1", "-detect_leaks=0", made, *folders(target)],
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,

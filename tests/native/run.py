@@ -29,6 +29,12 @@ HERE = ROOT / "tests" / "native"
 FRONTEND = ROOT / "src" / "v8_py_frontend"
 BUILD = ROOT / "build" / "native-tests"
 PACKAGE = ROOT / "py_mini_racer"
+# The core, but for what the build is known by.
+CORE = [
+    path
+    for path in sorted(FRONTEND.glob("mr_*.c"))
+    if path.stem != "mr_library" and not path.stem.startswith("mr_python")
+]
 
 CFLAGS = "-std=c11 -D_GNU_SOURCE -g -O1 -pthread -Wall -Wextra -Wmissing-prototypes"
 SANITIZERS = {
@@ -164,21 +170,26 @@ class Plan:
     def add_core_tests(self, sources: list[Path], mode: str, sanitizer: str) -> None:
         """Tests of the core on the fake bridge; test_init once for each way that V8 gets its data."""
         cc = compiler_for(sanitizer)
-        core = [
-            path
-            for path in sorted(FRONTEND.glob("mr_*.c"))
-            if path.stem != "mr_library" and not path.stem.startswith("mr_python")
-        ]
         for source in sources:
             for data in ("plain", "blobs") if source.stem == "test_init" else ("plain",):
                 flags = f"{sanitizer} -I{BUILD / data}"
-                objects = [self._object(path, mode, cc, sanitizer) for path in (*core, HERE / "fake_bridge.c")]
+                objects = [self._object(path, mode, cc, sanitizer) for path in (*CORE, HERE / "fake_bridge.c")]
                 objects += [
                     self._object(path, f"{mode}/{data}", cc, flags) for path in (FRONTEND / "mr_library.c", source)
                 ]
                 executable = self._executable(f"{mode}/{data}/{source.stem}", objects, cc, sanitizer)
                 name = source.stem.removeprefix("test_") + (", blobs" if data == "blobs" else "")
                 self.programs.append(Program(name, mode, [executable, str(BUILD / "blobs")]))
+
+    def add_fuzz_replay(self, *sources: Path) -> str:
+        """A fuzz target on the core with the fake bridge, that runs the inputs it is given."""
+        sanitizer = SANITIZERS["address"]
+        cc = compiler_for(sanitizer)
+        flags = f"{sanitizer} -I{BUILD / 'plain'}"
+        objects = [self._object(path, "address", cc, sanitizer) for path in (*CORE, HERE / "fake_bridge.c")]
+        objects.append(self._object(FRONTEND / "mr_library.c", "address/plain", cc, flags))
+        objects += [self._object(path, "address/fuzz", cc, f"{flags} -DFUZZ_FAKE") for path in sources]
+        return self._executable("address/fuzz/replay", objects, cc, sanitizer)
 
     def add_library_tests(self, source: Path, library: Path) -> None:
         """Tests of the real library, in each mode of its threads."""

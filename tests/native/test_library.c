@@ -472,6 +472,8 @@ messages_that_lie_are_refused(void **state)
       CASE("a\2\0\0\0uF\xff\xff\xff\x1f........", MR_BAD_MESSAGE),
       CASE("a\2\0\0\0ub\2\0\0\0\0", MR_BAD_MESSAGE), /* neither positive nor negative */
       CASE("a\2\0\0\0ub\0\xff\xff\xff\xff.", MR_BAD_MESSAGE),
+      CASE("a\2\0\0\0up\0\0\0\0\0\0 \0\0\0\0\0s\0\0\0\0", MR_BAD_MESSAGE), /* an id of 2^53 */
+      CASE("a\2\0\0\0uP\0\0\0\0\0\0\0 \0", MR_BAD_MESSAGE),
       CASE("a\2\0\0\0u?", MR_BAD_MESSAGE), /* no such tag */
       CASE("a\2\0\0\0uX", MR_BAD_MESSAGE), /* not a tag that comes in */
       CASE("a\2\0\0\0uH\0\1\0\0\0\0\0\0\0", MR_BAD_HANDLE),

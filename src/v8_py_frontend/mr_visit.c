@@ -45,7 +45,7 @@ end(void *data)
   visitor *me = data;
   if (!mr__fork_begin()) return;
   pthread_mutex_lock(&mutex);
-  for (mr__visit *at = me->first, *next; at; at = next) {
+  for (visit *at = me->first, *next; at; at = next) {
     next = at->next_of_thread;
     mrv8_thread_ends(at->context->isolate);
     unlink_visit(at);
@@ -78,7 +78,7 @@ this_visitor(void)
 static visit *
 find(const mr__context *in, const visitor *by)
 {
-  for (mr__visit *at = in->visits.first; at; at = at->next_of_context)
+  for (visit *at = in->visits.first; at; at = at->next_of_context)
     if (at->by == by) return at;
   return NULL;
 }
@@ -113,7 +113,7 @@ void
 mr__visits_forget(mr__context *in)
 {
   pthread_mutex_lock(&mutex);
-  for (mr__visit *at = in->visits.first, *next; at; at = next) {
+  for (visit *at = in->visits.first, *next; at; at = next) {
     next = at->next_of_context;
     unlink_visit(at);
   }

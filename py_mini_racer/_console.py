@@ -12,7 +12,7 @@ from py_mini_racer._types import JSUndefined
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from logging import Logger
+    from logging import Logger, LogRecord
     from typing import Any
 
     from py_mini_racer._context import Context
@@ -66,9 +66,7 @@ class ConsoleMessage:
 
 
 class Console:
-    """What answers the library's question with the id MR_HOST_CONSOLE: as _host.py's Asked."""
-
-    plain = None
+    """What the library calls as the function MR_HOST_CONSOLE: as _host.py's Asked."""
 
     def __init__(self, target: Any) -> None:
         if target is not None and not callable(target):
@@ -76,73 +74,79 @@ class Console:
             raise JSValueError(msg)
         self.key: object = "console"
         self.target: Callable[[ConsoleMessage], object] | None = target
+        self.plain: Callable[..., None] = self._log if target is None else self._tell
         self._logger: Logger | None = None
 
     def ask(self, _context: Context, values: list[Any]) -> None:
         """Takes one message. Only what is no Exception gets out, which ends the script's call."""
+        self.plain(*values[1:])
+
+    def _tell(self, *values: Any) -> None:
+        target: Any = self.target
         try:
-            if self.target is not None:
-                self.target(_message_of(values))
-            else:
-                self._log(values)
-        except Exception:
-            from logging import getLogger
+            target(_message_of(*values))
+        except Exception:  # noqa: BLE001 (it is logged)
+            _logger().exception(_LOST)
 
-            getLogger("py_mini_racer").exception("a message of a script's console could not be delivered")
-
-    def _log(self, values: list[Any]) -> None:
-        import logging
-
+    def _log(self, method: str, level: int, *values: Any) -> None:
         logger = self._logger
         if logger is None:
-            logger = self._logger = logging.getLogger("py_mini_racer.console")
-        level = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)[values[1]]
-        if not logger.isEnabledFor(level) or values[0] == "clear":
-            return
-        message = _message_of(values)
-        text = message.text if message.stack is None else f"{message.text}\n{message.stack}"
-        if message.group:
-            margin = "  " * min(message.group, _DEEPEST)
-            text = margin + text.replace("\n", f"\n{margin}")
-        record = logger.makeRecord(
-            logger.name,
-            level,
-            message.filename or "<unknown>",
-            message.line or 0,
-            text,
-            (),
-            None,
-            None,
-            {
-                "js_method": message.method,
-                "js_args": message.args,
-                "js_filename": message.filename,
-                "js_line": message.line,
-                "js_column": message.column,
-                "js_stack": message.stack,
-            },
-        )
-        logger.handle(record)
+            from logging import getLogger
+
+            logger = self._logger = getLogger("py_mini_racer.console")
+        try:
+            number = _NUMBERS[level]
+            if logger.isEnabledFor(number) and method != "clear":
+                logger.handle(_record_of(logger, number, _message_of(method, level, *values)))
+        except Exception:  # noqa: BLE001 (likewise)
+            _logger().exception(_LOST)
 
 
-def _message_of(values: list[Any]) -> ConsoleMessage:
-    method, level, text, filename, line, column, group, detail, *args = values
+_LOST = "a message of a script's console could not be delivered"
+_NUMBERS = (10, 20, 30, 40)  # logging's, of LEVELS
+
+
+def _logger() -> Logger:
+    from logging import getLogger
+
+    return getLogger("py_mini_racer")
+
+
+def _record_of(logger: Logger, level: int, message: ConsoleMessage) -> LogRecord:
+    text = message.text if message.stack is None else f"{message.text}\n{message.stack}"
+    if message.group:
+        margin = "  " * min(message.group, _DEEPEST)
+        text = margin + text.replace("\n", f"\n{margin}")
+    fields = {
+        "js_method": message.method,
+        "js_args": message.args,
+        "js_filename": message.filename,
+        "js_line": message.line,
+        "js_column": message.column,
+        "js_stack": message.stack,
+    }
+    where = message.filename or "<unknown>"
+    return logger.makeRecord(logger.name, level, where, message.line or 0, text, (), None, None, fields)
+
+
+def _message_of(
+    method: str,
+    level: int,
+    text: str,
+    filename: Any,
+    line: int,
+    column: int,
+    group: float,
+    detail: Any,
+    *args: Any,
+) -> ConsoleMessage:
     stack = None
     if method == "trace":
         stack = detail
     elif method == "table" and detail is not JSUndefined:
         text = _table(detail.copy())
-    return ConsoleMessage(
-        method,
-        LEVELS[level],
-        text,
-        tuple(args),
-        None if filename is JSUndefined else filename,
-        line or None,
-        column or None,
-        int(group),
-        stack,
-    )
+    name = None if filename is JSUndefined else filename
+    return ConsoleMessage(method, LEVELS[level], text, args, name, line or None, column or None, int(group), stack)
 
 
 def _table(rows: list[list[str]]) -> str:

@@ -74,6 +74,8 @@ class Host:
             int, Sequence[int]
         ] = {}  # by mr_options.call: the numbers in a submission that has not ended
         self.plain: dict[int, Callable[..., Any]] = {}  # of `_held`; the fast lane calls these itself
+        if console is not None and console.plain is not None:
+            self.plain[CONSOLE] = console.plain
         self.closed = False
         self.tasks: set[Task[None]] = set()  # coroutines that JavaScript waits for
         self.waiting: dict[int, Waiter] = {}  # by mr_options.call of mr_await()

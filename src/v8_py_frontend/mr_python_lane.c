@@ -130,7 +130,7 @@ crossing_take_callbacks(mr__object *object, mr__object *const *arguments, mr__si
 
 /* --- callbacks --- */
 
-#define MOST_ARGUMENTS 8
+#define MOST_ARGUMENTS 16 /* a message of the console has eight before its own */
 
 static mr__object *
 call_function(mr__object *function, mr__object *const *arguments, int count)

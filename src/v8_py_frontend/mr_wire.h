@@ -106,9 +106,9 @@
 #define MR_ASK_RETURN 9u
 #define MR_ASK_THROW 10u
 
-/* What a script says to its console, by mr_host_call with the id MR_HOST_CONSOLE: an array of
+/* What a script says to its console, by mr_host_call with the id MR_HOST_CONSOLE: as if it called a function with
  *   the method's name, its level (MR_CONSOLE_*), the text, the script's name (undefined where no script called it), line, column, how many groups it is in,
- *   and what belongs to the text: of `trace` the stack, of `table` an array of rows of strings, the first one the head; else undefined; then the arguments. */
+ *   and what belongs to the text: of `trace` the stack, of `table` an array of rows of strings, the first one the head; else undefined; then its own arguments. */
 #define MR_CONSOLE_DEBUG 0u
 #define MR_CONSOLE_INFO 1u
 #define MR_CONSOLE_WARNING 2u

@@ -408,7 +408,8 @@ Said::Tell(v8::Local<v8::Value> detail)
     column = frame->GetColumn();
   }
   double groups = Remembered(none);
-  std::vector<v8::Local<v8::Value>> message = {method,
+  std::vector<v8::Local<v8::Value>> message = {none,
+                                               method,
                                                v8::Integer::NewFromUnsigned(isolate_, level_),
                                                whole_.IsEmpty() ? Text(inspector_.text) : whole_,
                                                file,

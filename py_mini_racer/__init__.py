@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from py_mini_racer._loaders import ModuleFolder, ModuleMap, ModuleSource
     from py_mini_racer._node_modules import NodeModules
     from py_mini_racer._realm import JSRealm
+    from py_mini_racer._snapshot import Snapshot
     from py_mini_racer._stats import Stats
     from py_mini_racer._typescript import TypeScript
 
@@ -100,6 +101,7 @@ __all__ = [
     "PyJsFunctionType",
     "PyProxy",
     "PythonJSConvertedTypes",
+    "Snapshot",
     "Stats",
     "StrictMiniRacer",
     "TypeScript",
@@ -120,6 +122,7 @@ _LATER = {
     "NodeModules": "_node_modules",
     "PyJsFunctionType": "_aliases",
     "PythonJSConvertedTypes": "_aliases",
+    "Snapshot": "_snapshot",
     "Stats": "_stats",
     "TypeScript": "_typescript",
 }

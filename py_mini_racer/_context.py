@@ -231,6 +231,8 @@ class Context:
         max_stack: int | None = None,
         max_buffer_memory: int | None = None,
         console: Callable[[ConsoleMessage], object] | bool | None = None,
+        snapshot: int = 0,
+        for_snapshot: bool = False,
     ) -> None:
         target = None if console is False else Console(None if console is True else console)
         library = _dll.library()
@@ -248,6 +250,8 @@ class Context:
             cpu_time=_default_time("cpu_time_sec", cpu_time_sec),
             max_buffer_memory=_between("max_buffer_memory", max_buffer_memory, 1, 2**53),
             console=target is not None,
+            snapshot=snapshot,
+            for_snapshot=for_snapshot,
         )
         number = c_uint64()
         status = library.mr_context_new(byref(options), byref(number))

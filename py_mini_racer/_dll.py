@@ -62,6 +62,7 @@ CPU_TIME = -20
 FORKED = -21
 INTERRUPTED = -22
 BUSY = -23
+NO_SNAPSHOT = -24
 
 LATIN1 = 1
 UTF16 = 2
@@ -159,6 +160,8 @@ class ContextOptions(ctypes.Structure):
         ("cpu_time", c_int64),
         ("max_buffer_memory", c_uint64),
         ("console", c_uint64),
+        ("snapshot", c_uint64),
+        ("for_snapshot", c_uint64),
     )
 
 
@@ -211,6 +214,10 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_result_free": (None, [c_void_p]),
     "mr_context_new": (c_int32, [POINTER(ContextOptions), POINTER(c_uint64)]),
     "mr_context_close": (c_int32, [c_uint64]),
+    "mr_snapshot_take": (c_int32, [c_uint64, c_int32, _OPTIONS, c_void_p, POINTER(c_uint64)]),
+    "mr_snapshot_data": (c_int32, [c_uint64, POINTER(Slice)]),
+    "mr_snapshot_new": (c_int32, [c_char_p, c_size_t, POINTER(c_uint64)]),
+    "mr_snapshot_release": (None, [c_uint64]),
     "mr_quiesce": (c_int32, [c_int64]),
     "mr_resume": (None, []),
     "mr_context_count": (c_uint64, []),
@@ -276,6 +283,7 @@ _LAST_CALLBACKS = 50_000_000
 
 _library: ctypes.CDLL | None = None
 _initialized = False
+v8_flags = ""  # that V8 was started with
 
 
 def _folder() -> str:
@@ -328,10 +336,11 @@ def _start(library: ctypes.CDLL, flags: Iterable[str], max_total_memory: int | N
     blobs = library.mr_feature(b"blobs")
     folder = _folder()
     icu, snapshot = f"{folder}/{_ICU_DATA}", f"{folder}/{_SNAPSHOT}"
+    text = flags if isinstance(flags, str) else " ".join(flags)
     options = InitOptions(
         ctypes.sizeof(InitOptions),
         0,
-        (flags if isinstance(flags, str) else " ".join(flags)).encode(),
+        text.encode(),
         icu.encode() if blobs else None,
         snapshot.encode() if blobs else None,
         max_total_memory or 0,
@@ -354,6 +363,8 @@ def _start(library: ctypes.CDLL, flags: Iterable[str], max_total_memory: int | N
         raise MiniRacerBaseException(msg)
     if status != OK:
         raise MiniRacerBaseException(f"V8 could not be started: {library.mr_status_text(status).decode()}")
+    global v8_flags
+    v8_flags = text
 
 
 def init_mini_racer(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from py_mini_racer._exc import JSPromiseError
     from py_mini_racer._modules import Limits, Modules
     from py_mini_racer._realm import JSRealm
+    from py_mini_racer._snapshot import Snapshot
     from py_mini_racer._stats import Stats
     from py_mini_racer._types import JSFunction, JSMappedObject, JSModule, JSScript, PyProxy
 
@@ -66,6 +67,7 @@ class MiniRacer:
         max_stack: bytes of a thread's stack that JavaScript may use, from 64 KB; more than the thread has is as much as it has. None: 984 KB.
         max_buffer_memory: bytes of ArrayBuffers, those from `buffer` and those that only Python's views still use included, and with V8 from source
             of WebAssembly's memories; beyond it JavaScript gets a RangeError. None: 2 GiB.
+        snapshot: what the context and its realms begin as: what a `Snapshot` has set up, in place of V8's plain globals.
         modules: where `import` finds modules: a folder (str or Path), a mapping of names to sources, a function `(specifier, importer) -> source`, or a ready
             loader such as `ModuleFolder`, `ModuleMap`, `NodeModules`.
         code_cache: a folder, made when it is not there, in which scripts of 64 KB and more that are evaluated stay compiled for the next process.
@@ -97,6 +99,7 @@ class MiniRacer:
         max_memory: int | None = None,
         max_stack: int | None = None,
         max_buffer_memory: int | None = None,
+        snapshot: Snapshot | None = None,
         modules: Any = None,
         code_cache: str | PathLike[str] | None = None,
         unhandled_rejection: Callable[[JSPromiseError], object] | None = None,
@@ -114,12 +117,13 @@ class MiniRacer:
                 max_stack=max_stack,
                 max_buffer_memory=max_buffer_memory,
                 console=console,
+                snapshot=0 if snapshot is None else snapshot._open(),
             )
         elif console is not None:
             msg = "the console belongs to the MiniRacer that opens the context, not to one that shares it"
             raise JSValueError(msg)
-        elif (timeout_sec, cpu_time_sec, max_memory, max_stack, max_buffer_memory) != (None,) * 5:
-            msg = "limits belong to the MiniRacer that opens the context, not to one that shares it"
+        elif (timeout_sec, cpu_time_sec, max_memory, max_stack, max_buffer_memory, snapshot) != (None,) * 6:
+            msg = "limits and snapshots belong to the MiniRacer that opens the context, not to one that shares it"
             raise JSValueError(msg)
         self._ctx = context
         if modules is not None:

@@ -28,24 +28,26 @@ if TYPE_CHECKING:
 
 _MOST = 64 << 20  # characters and bytes of scripts and caches together that the process keeps
 _MAGIC = b"mrcc"
-_DIGEST = 16  # bytes of each of the head's three hashes
-_HEAD = len(_MAGIC) + 3 * _DIGEST
+DIGEST = 16  # bytes of each of the head's three hashes
+_HEAD = len(_MAGIC) + 3 * DIGEST
 
 
-def _digest(data: bytes) -> bytes:
+def digest(data: bytes) -> bytes:
+    """The hash of something."""
     from hashlib import blake2b
 
-    return blake2b(data, digest_size=_DIGEST).digest()
+    return blake2b(data, digest_size=DIGEST).digest()
 
 
-def _build() -> bytes:
-    build: bytes = _dll.library().mr_build_id()
-    return _digest(build)
+def build() -> bytes:
+    """The hash of the library's build."""
+    text: bytes = _dll.library().mr_build_id()
+    return digest(text)
 
 
 def _seal(cache: bytes, code: bytes) -> bytes:
     """A cache with its head."""
-    return b"".join((_MAGIC, _build(), _digest(code), _digest(cache), cache))
+    return b"".join((_MAGIC, build(), digest(code), digest(cache), cache))
 
 
 def _unseal(data: bytes, code: bytes) -> bytes | None:
@@ -182,7 +184,7 @@ class CodeCache:
 
     def _path(self, key: Key, data: bytes) -> Any:
         _, filename, line, column = key
-        name = _digest(b"\0".join((_build(), _digest(data), filename or b"", b"%d %d" % (line, column))))
+        name = digest(b"\0".join((build(), digest(data), filename or b"", b"%d %d" % (line, column))))
         return self._folder / f"{name.hex()}.mrcc"
 
     def read(self, key: Key, data: bytes) -> bytes | None:
@@ -207,4 +209,4 @@ class CodeCache:
                 passing.unlink()
 
 
-__all__ = ["CodeCache", "JSScriptImpl", "compile_script", "eval_large"]
+__all__ = ["DIGEST", "CodeCache", "JSScriptImpl", "build", "compile_script", "digest", "eval_large"]

@@ -66,7 +66,8 @@ extern "C" {
   X(MR_CPU_TIME, -20, "JavaScript used up its CPU time")                                                                                                  \
   X(MR_FORKED, -21, "another thread was in this context, or V8 could not be brought to a stop, when the process was forked: open a new one in the child") \
   X(MR_INTERRUPTED, -22, "the interrupt hook, or a callback, ended the call")                                                                             \
-  X(MR_BUSY, -23, "the context cannot be entered from here: a signal handler interrupted it, or another coroutine of this thread is in it")
+  X(MR_BUSY, -23, "the context cannot be entered from here: a signal handler interrupted it, or another coroutine of this thread is in it")               \
+  X(MR_NO_SNAPSHOT, -24, "the context cannot become a snapshot")
 
 typedef enum mr_status {
 #define MR_STATUS_ENUM(name, value, text) name = value,
@@ -74,8 +75,9 @@ typedef enum mr_status {
 #undef MR_STATUS_ENUM
 } mr_status;
 
-typedef uint64_t mr_context; /* id of a context */
-typedef uint64_t mr_handle;  /* id of a JavaScript value that the client keeps alive */
+typedef uint64_t mr_context;  /* id of a context */
+typedef uint64_t mr_handle;   /* id of a JavaScript value that the client keeps alive */
+typedef uint64_t mr_snapshot; /* id of a snapshot that contexts are made of */
 
 /* The answer of a call: one message of the wire format. Start with all bytes 0 and struct_size set; use it for as many calls as you like, one at a time, where it is (do not copy or move it):
  * each gives the memory of the one before back. mr_result_free() when it is no longer needed. Between calls the client only reads. */
@@ -149,6 +151,9 @@ typedef struct mr_context_options {
   int64_t cpu_time;           /* likewise */
   uint64_t max_buffer_memory; /* bytes of ArrayBuffers, and with the source provider of WebAssembly's memories; 0: 2 GiB */
   uint64_t console;           /* 1: `call` hears what scripts say to `console`: see MR_HOST_CONSOLE; 0: nobody does */
+  mr_snapshot snapshot;       /* what the context and its realms begin as; 0: as V8 makes them */
+  uint64_t for_snapshot;      /* 1: mr_snapshot_take() can be called. Without FinalizationRegistry, Intl, SharedArrayBuffer, Temporal and WebAssembly, whose \
+objects cannot be in a snapshot; contexts made of it have them */
 } mr_context_options;
 
 /* How a string that comes in is encoded. */
@@ -244,6 +249,21 @@ MR_API mr_status mr_context_close(mr_context context);
  * one is held there for good, and its context closed; on the thread that calls this, host functions throw and events are lost. Contexts that nobody is busy in can
  * be used and closed as before. */
 MR_API mr_status mr_quiesce(int64_t wait);
+
+/* Takes a snapshot of a context that was opened with for_snapshot: what its scripts have set up, and the functions that have been compiled, are there when a context is
+ * made of the snapshot. Closes the context; also when it has no memory for that. `fresh`: what was set up is left out, and the snapshot is of what the context began as, with
+ * the functions that have been compiled since. The limits are those of the options. With MR_NO_SNAPSHOT the context stays open, and the result holds a string that says
+ * why: host functions, objects or errors that scripts can reach, timers, modules, further realms, asm.js, too much memory. MR_BUSY within a callback of the context.
+ * Runs JS: what was due. */
+MR_API mr_status mr_snapshot_take(mr_context context, int32_t fresh, const mr_options *options, mr_result *result, mr_snapshot *snapshot);
+
+/* The snapshot's bytes, there until it is released; and a snapshot of such bytes, which are copied. They are trusted: V8 looks at their version, and at nothing else.
+ * Errors: MR_SNAPSHOT_FOREIGN when that is another one; MR_NO_MEMORY. MR_BAD_ARGUMENT for an id that is of none. */
+MR_API mr_status mr_snapshot_data(mr_snapshot snapshot, mr_slice *bytes);
+MR_API mr_status mr_snapshot_new(const void *bytes, size_t size, mr_snapshot *snapshot);
+
+/* Lets a snapshot go. Contexts that were made of it keep what they need. An id that is stale: nothing happens. */
+MR_API void mr_snapshot_release(mr_snapshot snapshot);
 
 /* How many contexts are open in the process, or still closing. */
 MR_API uint64_t mr_context_count(void);

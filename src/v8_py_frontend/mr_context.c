@@ -12,6 +12,7 @@
 #include "mr_level.h"
 #include "mr_memory.h"
 #include "mr_options.h"
+#include "mr_snapshot.h"
 #include "mr_table.h"
 #include "mr_wait.h"
 
@@ -106,7 +107,10 @@ mr_context_new(const mr_context_options *options, mr_context *id)
   made->max_memory = full.max_memory;
   mr_status status = mr__lock_acquire(&made->lock, MR__NEVER); /* for forks, and for tasks that V8 posts already */
   bool entered = status == MR_OK;
-  if (entered) status = mrv8_isolate_new(&full, &mr__host, made, &made->isolate);
+  mrv8_blob *blob = entered && full.snapshot ? mr__snapshot_share(full.snapshot) : NULL;
+  if (entered && full.snapshot && !blob) status = MR_BAD_ARGUMENT;
+  if (status == MR_OK) status = mrv8_isolate_new(&full, blob, &mr__host, made, &made->isolate);
+  if (blob) mrv8_blob_delete(blob);
   if (status != MR_OK) {
     if (entered) mr__lock_release(&made->lock);
     mr__heap_forget(made);
@@ -142,6 +146,7 @@ destroy(mr__context *closed)
   for (uint32_t at = 0; (value = mr__handles_drain(&closed->handles, &at));) mrv8_values_delete(closed->isolate, &value, 1);
   mr__handles_destroy(&closed->handles);
   mr__visits_forget(closed);
+  if (closed->becomes) closed->became = mrv8_snapshot(closed->isolate, closed->becomes_fresh, closed->becomes);
   mrv8_isolate_delete(closed->isolate);
   closed->isolate = NULL;
   atomic_fetch_sub(&context_count, 1);
@@ -211,6 +216,23 @@ mr_context_close(mr_context id)
   mr__queue_end(closed, waits && status != MR_INTERRUPTED);
   mr__context_unreference(closed);
   return status == MR_INTERRUPTED ? status : MR_OK;
+}
+
+mr_status
+mr__context_become(mr__context *context, bool fresh, mrv8_blob **blob)
+{
+  const mr__context *closed = begin_close(context->id);
+  if (closed) {
+    context->becomes = blob;
+    context->becomes_fresh = fresh;
+    context->became = MR_FORKED; /* where V8 may not be asked any more */
+  }
+  mr__context_leave(context);
+  if (!closed) return MR_CLOSED;
+  mr__queue_end(context, true);
+  mr_status status = context->became;
+  mr__context_unreference(context);
+  return status;
 }
 
 void

@@ -34,6 +34,9 @@ typedef struct mr__context {
   uint64_t left_behind;      /* bytes of heap in use when a collection outside of calls ended */
   uint64_t soft_limit;       /* bytes; 0: none */
   bool soft_limit_reached;
+  mrv8_blob **becomes; /* where to put the snapshot of it when it goes; NULL: there is to be none */
+  bool becomes_fresh;
+  mr_status became;
   bool interrupted; /* it stands still while the interrupt hook runs: V8 must not be entered */
   uint64_t calls;   /* that were begun, timers' callbacks and calls within callbacks included */
   int64_t js_time;  /* nanoseconds that outermost calls have taken */
@@ -76,6 +79,9 @@ void mr__contexts_resume(void);
 
 /* Gives the lock back. The outermost one to leave a closed context destroys it. */
 void mr__context_leave(mr__context *context);
+
+/* With the lock, once: closes the context, of which a blob is made when it goes, and gives the lock back. MR_CLOSED: somebody has closed it before. */
+mr_status mr__context_become(mr__context *context, bool fresh, mrv8_blob **blob);
 
 /* With the lock: has the scheduler wake the context when a timer is due, or a task of V8's. */
 void mr__context_schedule(mr__context *context);

@@ -19,6 +19,7 @@
 #include "mr_level.h"
 #include "mr_library.h"
 #include "mr_pool.h"
+#include "mr_snapshot.h"
 #include "mr_store.h"
 #include "mr_thread.h"
 #include "mr_wait.h"
@@ -156,6 +157,7 @@ prepare(void)
   mr__scheduler_lock_for_fork();
   mr__contexts_lock_all_for_fork();
   mr__stores_lock_for_fork();
+  mr__snapshots_lock_for_fork();
   mr__waits_lock_for_fork();
   mr__pool_lock_for_fork();
   pthread_mutex_lock(&gate_mutex);
@@ -171,6 +173,7 @@ in_parent(void)
   pthread_mutex_unlock(&gate_mutex);
   mr__pool_unlock_after_fork(false);
   mr__waits_unlock_after_fork(false);
+  mr__snapshots_unlock_after_fork();
   mr__stores_unlock_after_fork();
   mr__contexts_unlock_after_fork();
   mr__scheduler_unlock_after_fork(false);
@@ -193,6 +196,7 @@ in_child(void)
   pthread_mutex_unlock(&gate_mutex);
   mr__pool_unlock_after_fork(true);
   mr__waits_unlock_after_fork(true);
+  mr__snapshots_unlock_after_fork();
   mr__stores_unlock_after_fork();
   mr__contexts_forked();
   mr__contexts_unlock_after_fork();

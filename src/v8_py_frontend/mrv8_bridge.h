@@ -17,6 +17,7 @@ typedef struct mrv8_isolate mrv8_isolate; /* one isolate with its realm */
 typedef struct mrv8_value mrv8_value;     /* one JavaScript value, kept alive */
 typedef struct mrv8_timer mrv8_timer;     /* a callback that a timer is going to call, with its arguments */
 typedef struct mrv8_store mrv8_store;     /* memory of a buffer, kept alive; outlives isolates */
+typedef struct mrv8_blob mrv8_blob;       /* a snapshot; isolates that were made of it keep its bytes */
 
 /* A number with its name, in mr_stats(). */
 typedef struct mrv8_stat {
@@ -144,7 +145,8 @@ typedef enum mrv8_operation {
   MRV8_MODULE_LINK,      /* `in`: [[module, targets...], ...] */
   MRV8_MODULE_EVALUATE,  /* `in`: [depth, modules...] */
   MRV8_MODULE_NAMESPACE,
-  MRV8_MODULE_HOOKS /* `in`: [import, meta] */
+  MRV8_MODULE_HOOKS,  /* `in`: [import, meta] */
+  MRV8_SNAPSHOT_CHECK /* undefined, or a string that says why the isolate cannot become a snapshot */
 } mrv8_operation;
 
 typedef struct mrv8_request {
@@ -172,8 +174,18 @@ mr_status mrv8_initialize(const mr_init_options *options, const mrv8_pool *pool)
 /* (locked) When V8 has something to do in the isolate, which any outermost mrv8_run() does; INT64_MAX: nothing. */
 int64_t mrv8_next_task(mrv8_isolate *isolate);
 
-/* Makes an isolate. MR_OK, or MR_NO_MEMORY. */
-mr_status mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void *owner, mrv8_isolate **isolate);
+/* Makes an isolate; of the blob, if there is one. MR_OK, or MR_NO_MEMORY. */
+mr_status mrv8_isolate_new(const mr_context_options *options, const mrv8_blob *blob, const mrv8_host *host, void *owner, mrv8_isolate **isolate);
+
+/* (locked) Makes a blob of an isolate that was made for it, and that MRV8_SNAPSHOT_CHECK has just found fit. Values and timers have been deleted; after this the isolate can
+ * only be freed. `fresh`: see mr_snapshot_take(). MR_OK, or MR_NO_MEMORY. */
+mr_status mrv8_snapshot(mrv8_isolate *isolate, int fresh, mrv8_blob **blob);
+
+/* A blob of bytes, which it copies, or of another blob, whose bytes it shares. Any thread. */
+mr_status mrv8_blob_new(const void *bytes, size_t size, mrv8_blob **blob);
+mrv8_blob *mrv8_blob_share(const mrv8_blob *blob);
+mr_slice mrv8_blob_bytes(const mrv8_blob *blob);
+void mrv8_blob_delete(mrv8_blob *blob);
 
 /* (locked) Frees the isolate. All its values have been deleted. */
 void mrv8_isolate_delete(mrv8_isolate *isolate);

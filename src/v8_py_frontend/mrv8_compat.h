@@ -3,6 +3,7 @@
 #define MRV8_COMPAT_H_
 
 #include <v8-platform.h>
+#include <v8-snapshot.h>
 #include <v8.h>
 
 #include <chrono>
@@ -207,6 +208,32 @@ NewStore(v8::Isolate *isolate, const std::shared_ptr<v8::ArrayBuffer::Allocator>
   return v8::ArrayBuffer::NewBackingStore(data, size, release, new Shared(allocator));
 #endif
 }
+
+/* A snapshot that a process's first isolate is for must not add to the read-only objects that all isolates share: beside plain isolates it would be a foreign one, and V8
+ * would not notice. */
+inline constexpr const char *kStartFlags =
+#if MRV8_AT_LEAST(12, 0)
+    "--no-extensible-ro-snapshot";
+#else
+    nullptr;
+#endif
+
+/* What makes snapshots of an isolate that has been allocated, and enters it; and whether it disposes of it in the end. */
+#if MRV8_AT_LEAST(12, 0)
+inline constexpr bool kCreatorDisposes = false;
+inline std::unique_ptr<v8::SnapshotCreator>
+NewSnapshotCreator(v8::Isolate *isolate, const v8::Isolate::CreateParams &params)
+{
+  return std::make_unique<v8::SnapshotCreator>(isolate, params);
+}
+#else
+inline constexpr bool kCreatorDisposes = true;
+inline std::unique_ptr<v8::SnapshotCreator>
+NewSnapshotCreator(v8::Isolate *isolate, const v8::Isolate::CreateParams &params)
+{
+  return std::make_unique<v8::SnapshotCreator>(isolate, params.external_references, params.snapshot_blob);
+}
+#endif
 
 /* Whether a script can make the memory smaller, or V8 may take pages of it away. */
 inline bool

@@ -471,6 +471,7 @@ template <int method>
 void
 OnMethod(const Arguments &info)
 {
+  if (!static_cast<mrv8_isolate *>(info.GetIsolate()->GetData(0))->console) return; /* it is there from a snapshot, and nobody listens */
   v8::TryCatch caught(info.GetIsolate());
   Said(info, static_cast<Method>(method)).Do();
   if (caught.HasTerminated()) caught.ReThrow(); /* all else that may have been thrown, for want of memory or of stack, is not the script's business */
@@ -507,7 +508,21 @@ MakeConsole(v8::Local<v8::Name>, const v8::PropertyCallbackInfo<v8::Value> &info
   if (AddMethods(isolate, context, console, std::make_integer_sequence<int, kMethods>())) info.GetReturnValue().Set(console);
 }
 
+template <int... methods>
+void
+AddReferences(std::vector<intptr_t> *references, std::integer_sequence<int, methods...>)
+{
+  for (v8::FunctionCallback each : {OnMethod<methods>...}) references->push_back(reinterpret_cast<intptr_t>(each));
+}
+
 }  // namespace
+
+void
+AddReferencesOfConsole(std::vector<intptr_t> *references)
+{
+  AddReferences(references, std::make_integer_sequence<int, kMethods>());
+  references->push_back(reinterpret_cast<intptr_t>(MakeConsole));
+}
 
 void
 InstallConsole(mrv8_isolate *self, v8::Local<v8::Context> context)

@@ -266,6 +266,12 @@ InstallTimers(mrv8_isolate *self, v8::Local<v8::Context> context)
   }
 }
 
+void
+AddReferencesOfHost(std::vector<intptr_t> *references)
+{
+  for (v8::FunctionCallback each : {OnCall, SetTimeout, SetInterval, ClearTimer, QueueMicrotask}) references->push_back(reinterpret_cast<intptr_t>(each));
+}
+
 }  // namespace mrv8
 
 mr_status

@@ -150,8 +150,11 @@ mrv8::NewContext(mrv8_isolate *self)
 {
   v8::Local<v8::Context> context = v8::Context::New(self->isolate, nullptr, v8::MaybeLocal<v8::ObjectTemplate>(), v8::MaybeLocal<v8::Value>(),
                                                     v8::DeserializeInternalFieldsCallback(), self->microtasks.get());
-  if (!context.IsEmpty()) InstallTimers(self, context);
-  if (!context.IsEmpty() && self->console) InstallConsole(self, context);
+  if (context.IsEmpty()) return context;
+  if (!self->blob) InstallTimers(self, context); /* a snapshot has them */
+  if (!self->blob && self->console) InstallConsole(self, context);
+  if (self->creator) HideFromSnapshot(self, context);
+  else if (self->blob) RestoreHidden(self, context);
   return context;
 }
 
@@ -166,7 +169,7 @@ mrv8::ContextOf(mrv8_isolate *self, const mrv8_value *realm)
 }
 
 mr_status
-mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void *owner, mrv8_isolate **made)
+mrv8_isolate_new(const mr_context_options *options, const mrv8_blob *blob, const mrv8_host *host, void *owner, mrv8_isolate **made)
 {
   std::unique_ptr<mrv8_isolate> self(new (std::nothrow) mrv8_isolate);
   if (!self) return MR_NO_MEMORY;
@@ -179,7 +182,10 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
   v8::Isolate::CreateParams params;
   params.array_buffer_allocator_shared = self->allocator;
   if (options->max_memory) params.constraints.ConfigureDefaultsFromHeapSize(0, (options->max_memory + kGrain - 1) / kGrain * kGrain);
-  v8::Isolate *isolate = self->isolate = v8::Isolate::New(params);
+  if (blob) self->blob = blob->bytes;
+  if (blob) params.snapshot_blob = &self->blob->data;
+  if (blob || options->for_snapshot) params.external_references = mrv8::ExternalReferences();
+  v8::Isolate *isolate = self->isolate = options->for_snapshot ? mrv8::NewIsolateForSnapshot(self.get(), params) : v8::Isolate::New(params);
   {
     v8::Isolate::Scope isolate_scope(isolate);
     v8::HandleScope handles(isolate);
@@ -203,6 +209,25 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_host *host, void 
 }
 
 void
+mrv8::ForgetValues(mrv8_isolate *self)
+{
+  for (const auto &reference : self->references) delete reference.second;
+  self->references.clear();
+  self->handlers.Reset();
+  for (int async : {0, 1}) {
+    self->iterators[async].Reset();
+    self->iterator_prototypes[async].Reset();
+  }
+  self->rejections.clear();
+  self->uncaught.clear();
+  self->awaited.clear();
+  self->modules.reset();
+  self->host_error.Reset();
+  self->anonymous.Reset();
+  self->context.Reset();
+}
+
+void
 mrv8_isolate_delete(mrv8_isolate *self)
 {
   {
@@ -210,23 +235,12 @@ mrv8_isolate_delete(mrv8_isolate *self)
     self->isolate->RemoveNearHeapLimitCallback(OnNearHeapLimit, 0);
     self->isolate->RemoveGCPrologueCallback(OnCollecting, self);
     self->isolate->RemoveGCEpilogueCallback(OnCollected, self);
-    for (const auto &reference : self->references) delete reference.second;
-    self->handlers.Reset();
-    for (int async : {0, 1}) {
-      self->iterators[async].Reset();
-      self->iterator_prototypes[async].Reset();
-    }
-    self->rejections.clear();
-    self->uncaught.clear();
-    self->awaited.clear();
-    self->modules.reset();
-    self->host_error.Reset();
-    self->anonymous.Reset();
-    self->context.Reset();
+    mrv8::ForgetValues(self);
     self->microtasks.reset();
     mrv8::ForgetIsolate(self);
   }
-  self->isolate->Dispose();
+  if (self->creator) mrv8::DeleteIsolateForSnapshot(self);
+  else self->isolate->Dispose();
   delete self;
 }
 

@@ -2,6 +2,7 @@
 #ifndef MRV8_ISOLATE_H_
 #define MRV8_ISOLATE_H_
 
+#include <v8-snapshot.h>
 #include <v8.h>
 
 #include <atomic>
@@ -44,7 +45,21 @@ struct Rejection {
 
 struct Modules; /* mrv8_module.cc */
 
+/* V8 reads the bytes for as long as there is an isolate that was made of them. */
+struct Bytes {
+  v8::StartupData data{nullptr, 0};
+
+  Bytes() = default;
+  Bytes(const Bytes &) = delete;
+  Bytes &operator=(const Bytes &) = delete;
+  ~Bytes() { delete[] data.data; }
+};
+
 }  // namespace mrv8
+
+struct mrv8_blob {
+  std::shared_ptr<const mrv8::Bytes> bytes;
+};
 
 struct mrv8_isolate {
   v8::Isolate *isolate = nullptr;
@@ -64,9 +79,12 @@ struct mrv8_isolate {
   v8::Global<v8::Object> iterator_prototypes[2];
   std::shared_ptr<mrv8::Modules> modules; /* null: the context has none yet */
   v8::Global<v8::Context> context;
-  bool console = false;             /* the host wants to hear of it */
-  bool realms = false;              /* there is, or was, another one */
-  v8::Global<v8::String> anonymous; /* "<anonymous>", the name of code that has none */
+  bool console = false;                         /* the host wants to hear of it */
+  bool realms = false;                          /* there is, or was, another one */
+  std::shared_ptr<const mrv8::Bytes> blob;      /* what the isolate was made of; null: V8's own */
+  std::unique_ptr<v8::SnapshotCreator> creator; /* null: the isolate is not for a snapshot */
+  bool has_asm = false;                         /* a script of an isolate that is for a snapshot has said "use asm" */
+  v8::Global<v8::String> anonymous;             /* "<anonymous>", the name of code that has none */
   std::atomic<bool> interrupt_is_due{false};
   std::atomic<bool> terminating{false}; /* what V8 was told; it answers only while JavaScript runs */
   uint64_t gcs = 0;                     /* collections that have ended */
@@ -92,6 +110,7 @@ void InstallConsole(mrv8_isolate *self, v8::Local<v8::Context> context);
 /* setTimeout and its kin, and what V8 tells of promises. */
 void InstallTimers(mrv8_isolate *self, v8::Local<v8::Context> context);
 void WatchRejections(mrv8_isolate *self);
+void UnwatchRejections(mrv8_isolate *self);
 
 /* Bytes that the flag --stack-size asks for; 0: it was not given. */
 uint64_t StackSizeOfFlags();
@@ -110,6 +129,26 @@ void WatchFatalEverywhere();
 
 /* Tells V8 how much of this thread's stack it may use. */
 void LimitStack(mrv8_isolate *self);
+
+/* What V8 may find in a snapshot in place of addresses: each of our callbacks that something in a context can hold, in one order for all; the last is 0. */
+const intptr_t *ExternalReferences();
+void AddReferencesOfConsole(std::vector<intptr_t> *references);
+void AddReferencesOfHost(std::vector<intptr_t> *references);
+void AddReferencesOfModules(std::vector<intptr_t> *references);
+void AddReferencesOfObjects(std::vector<intptr_t> *references);
+void AddReferencesOfPromises(std::vector<intptr_t> *references);
+
+/* An isolate that a snapshot can be taken of. */
+v8::Isolate *NewIsolateForSnapshot(mrv8_isolate *self, const v8::Isolate::CreateParams &params);
+
+void DeleteIsolateForSnapshot(mrv8_isolate *self);
+
+/* Lets go of all that the isolate's own members hold in the heap. */
+void ForgetValues(mrv8_isolate *self);
+
+/* Of a new context, or of one from a snapshot: takes away what scripts could make objects with that no snapshot can hold; gives it back. */
+void HideFromSnapshot(mrv8_isolate *self, v8::Local<v8::Context> context);
+void RestoreHidden(mrv8_isolate *self, v8::Local<v8::Context> context);
 
 /* A new context with what every realm has. Empty: V8 threw, or has no memory. */
 v8::MaybeLocal<v8::Context> NewContext(mrv8_isolate *self);

@@ -51,6 +51,7 @@ mrv8_feature(const char *name)
 mr_status
 mrv8_initialize(const mr_init_options *options, const mrv8_pool *pool)
 {
+  if (mrv8::kStartFlags) v8::V8::SetFlagsFromString(mrv8::kStartFlags);
   if (options->flags) {
     v8::V8::SetFlagsFromString(options->flags);
     stack_size = StackSize(options->flags);

@@ -588,4 +588,10 @@ OperateOnModules(const Run &run, uint8_t *flags)
   }
 }
 
+void
+AddReferencesOfModules(std::vector<intptr_t> *references)
+{
+  references->push_back(reinterpret_cast<intptr_t>(OnImportTurn));
+}
+
 }  // namespace mrv8

@@ -380,4 +380,12 @@ HostObjectOf(const Run &run, v8::Local<v8::Value> value)
   return 0;
 }
 
+void
+AddReferencesOfObjects(std::vector<intptr_t> *references)
+{
+  for (const Named &each : kTraps) references->push_back(reinterpret_cast<intptr_t>(each.callback));
+  for (const Named &each : kSteps) references->push_back(reinterpret_cast<intptr_t>(each.callback));
+  for (v8::FunctionCallback each : {OnIterate, Nothing}) references->push_back(reinterpret_cast<intptr_t>(each));
+}
+
 }  // namespace mrv8

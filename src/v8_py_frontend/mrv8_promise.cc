@@ -235,4 +235,16 @@ TellErrors(const Run &run)
   for (Rejection &rejection : kept) self->rejections.push_back(std::move(rejection));
 }
 
+void
+AddReferencesOfPromises(std::vector<intptr_t> *references)
+{
+  references->push_back(reinterpret_cast<intptr_t>(OnSettled));
+}
+
+void
+UnwatchRejections(mrv8_isolate *self)
+{
+  self->isolate->RemoveMessageListeners(OnUncaught);
+}
+
 }  // namespace mrv8

@@ -315,6 +315,8 @@ OperateOnContext(const Run &run, Answer *answer)
       answer->written = true;
       answer->status = mrv8::OperateOnModules(run, &answer->flags);
       return;
+    case MRV8_SNAPSHOT_CHECK:
+      return answer->Take(mrv8::WhyNoSnapshot(run));
     case MRV8_LOW_MEMORY:
       run.isolate->LowMemoryNotification();
       break;

@@ -119,6 +119,9 @@ void ForgetRejection(mrv8_isolate *self, v8::Local<v8::Promise> promise);
 mr_status Await(const Run &run, v8::Local<v8::Value> target);
 mr_status Preview(const Run &run, v8::Local<v8::Value> target);
 
+/* MRV8_SNAPSHOT_CHECK. */
+v8::MaybeLocal<v8::Value> WhyNoSnapshot(const Run &run);
+
 /* MRV8_NUMBERS. */
 mr_status WriteAllStats(const Run &run);
 

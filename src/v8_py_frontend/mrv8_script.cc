@@ -53,6 +53,7 @@ CompileScript(const Run &run, bool *rejected, mr_status *status)
 void
 TellCodeCache(const Run &run, v8::Local<v8::UnboundScript> script)
 {
+  if (run.self->creator) return; /* V8 would end the process */
   std::unique_ptr<v8::ScriptCompiler::CachedData> cache(v8::ScriptCompiler::CreateCodeCache(script));
   if (cache) run.self->host->event(run.self->owner, MR_EVENT_CODE_CACHE, run.request->options->call, cache->data, static_cast<uint64_t>(cache->length));
 }
@@ -87,6 +88,7 @@ mr_status
 CodeCache(const Run &run, v8::Local<v8::Value> *buffer)
 {
   if (run.request->target->script.IsEmpty()) return MR_BAD_ARGUMENT;
+  if (run.self->creator) return MR_NO_SUPPORT; /* V8 would end the process */
   std::unique_ptr<v8::ScriptCompiler::CachedData> cache(v8::ScriptCompiler::CreateCodeCache(run.request->target->script.Get(run.isolate)));
   return cache ? NewBuffer(run, MR_ELEMENT_UINT8, cache->data, static_cast<size_t>(cache->length), buffer) : MR_NO_MEMORY;
 }

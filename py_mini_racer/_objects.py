@@ -172,8 +172,10 @@ class JSMappedObjectImpl(Mapped, JSObjectImpl, JSMappedObject):
         return keys
 
 
-class JSArrayImpl(JSObjectImpl, JSArray):
-    """Elements by index."""
+class JSArrayImpl(Mapped, JSObjectImpl, JSArray):
+    """Elements by index. In the fast lane the library gets them."""
+
+    __hash__ = JSObjectImpl.__hash__
 
     def __len__(self) -> int:
         return int(self._context.on("mr_get", self._wire_handle, _LENGTH))
@@ -200,8 +202,9 @@ class JSArrayImpl(JSObjectImpl, JSArray):
         self.call_method("splice", number, 1)
 
     def __iter__(self) -> Iterator[Any]:
+        get = self._get
         for number in range(len(self)):
-            value = self._get(number)
+            value = get(number)
             yield JSUndefined if value is _wire.HOLE_VALUE else value
 
     def insert(self, index: int, value: Any) -> None:
@@ -213,11 +216,17 @@ class JSArrayImpl(JSObjectImpl, JSArray):
         """Puts the value behind the last element."""
         self.call_method("push", value)
 
-    def _get(self, number: int) -> Any:
+    def _get_slowly(self, number: int) -> Any:
         """The element; HOLE_VALUE where there is none."""
         context = self._context
         message, _ = _wire.encode(_wire.property_key(number), context)
         return context.run(context.get, self._wire_handle, message, len(message), context.options)
+
+    def _missing(self, number: int) -> Any:  # noqa: ARG002
+        """What the library answers with where there is no element."""
+        return _wire.HOLE_VALUE
+
+    _get: Any = getattr(Mapped, "__getitem__", _get_slowly)  # the ctypes lane's Mapped has nothing
 
     @staticmethod
     def _index(index: Any) -> int:

@@ -1,8 +1,9 @@
-"""A flame graph of one row: `python benchmarks/flame.py call [--lane ctypes] [--seconds 4] [--out call.svg]`.
+"""A flame graph of one row: `python benchmarks/flame.py call [--lane ctypes] [--seconds 4] [--out call.svg] [--symbols libmini_racer.so]`.
 
 perf samples a process that does the row's work and nothing else. Its frames are Python's (by the trampolines of Python 3.12 and later, where there are), the
-library's with V8's, and JavaScript's, whose names V8 writes to a map (`--perf-basic-prof`, `--interpreted-frames-native-stack`). Frames need frame pointers;
-what has none (libc, some Pythons) shows as a leaf. Widths are shares of the samples; the page is one SVG that needs nothing else, readable on light and dark.
+library's with V8's, and JavaScript's, whose names V8 writes to a map (`--perf-basic-prof`, `--interpreted-frames-native-stack`). What was built without frame
+pointers shows as a leaf. The library that is installed has no symbols: `--symbols` names the one that it was stripped from. Widths are shares of the samples;
+the page is one SVG that needs nothing else, readable on light and dark.
 """
 
 from __future__ import annotations
@@ -107,10 +108,8 @@ def boxes(frame: Frame, left: float, level: int, scale: float, total: int, depth
     top = (depth - level) * HEIGHT + 44
     label = html.escape(frame.name[: int(width / 6.6)]) if width > 20 else ""
     title = html.escape(f"{frame.name} ({frame.kind}): {frame.samples / total:.1%}")
-    lines = [
-        f'<g><title>{title}</title><rect x="{left:.1f}" y="{top}" width="{max(width - 0.5, 0.5):.1f}" height="{HEIGHT - 1}"'
-        f' fill="{COLOURS[frame.kind]}" rx="2"/><text x="{left + 3:.1f}" y="{top + 12.5}">{label}</text></g>'
-    ]
+    box = f'x="{left:.1f}" y="{top}" width="{max(width - 0.5, 0.5):.1f}" height="{HEIGHT - 1}" fill="{COLOURS[frame.kind]}" rx="2"'
+    lines = [f'<g><title>{title}</title><rect {box}/><text x="{left + 3:.1f}" y="{top + 12.5}">{label}</text></g>']
     for child in sorted(frame.children.values(), key=lambda child: child.name):
         lines += boxes(child, left, level + 1, scale, total, depth)
         left += child.samples * scale
@@ -134,7 +133,7 @@ def svg(root: Frame, title: str) -> str:
     )
 
 
-def record(row: str, lane: str, seconds: float, folder: Path) -> list[str]:
+def record(row: str, lane: str, seconds: float, symbols: Path | None, folder: Path) -> list[str]:
     """What perf saw while the row's work was done: the lines of `perf script`."""
     environ = {
         **os.environ,
@@ -176,8 +175,11 @@ def record(row: str, lane: str, seconds: float, folder: Path) -> list[str]:
     child.stdin.close()
     child.wait()
     watcher.wait()
+    perf = ["perf", "--buildid-dir", str(folder / "symbols")]
+    if symbols is not None:
+        subprocess.run([*perf, "buildid-cache", "-a", str(symbols)], check=True)
     done = subprocess.run(
-        ["perf", "script", "-i", str(data), "-F", "comm,tid,ip,sym,dso"], capture_output=True, text=True, check=True
+        [*perf, "script", "-i", str(data), "-F", "comm,tid,ip,sym,dso"], capture_output=True, text=True, check=True
     )
     Path(f"/tmp/perf-{child.pid}.map").unlink(missing_ok=True)
     return done.stdout.splitlines()
@@ -207,13 +209,14 @@ def main() -> None:
     parser.add_argument("--lane", choices=("fast", "ctypes"), default="fast")
     parser.add_argument("--seconds", type=float, default=4.0, help="how long to watch (default: 4)")
     parser.add_argument("--out", type=Path, help="where to (default: build/bench/ROW.svg)")
+    parser.add_argument("--symbols", type=Path, help="the library before it was stripped")
     arguments = parser.parse_args()
     if not shutil.which("perf"):
         raise SystemExit("flame: perf is missing; on Debian it is in the package linux-perf")
     out: Path = arguments.out or ROOT / "build" / "bench" / f"{arguments.row}.svg"
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        root = fold(record(arguments.row, arguments.lane, arguments.seconds, Path(folder)))
+        root = fold(record(arguments.row, arguments.lane, arguments.seconds, arguments.symbols, Path(folder)))
     out.write_text(svg(root, f"{arguments.row}, {arguments.lane} lane: {root.samples:,} samples"), encoding="utf-8")
     own = leaves(root)
     for kind, _ in KINDS:

@@ -132,6 +132,8 @@ ROWS = (
     Row("pending", "asyncio: 1,000 pending promises, 2 ms each", "ms", AWAITING),
     Row("records_out", "20,000 records out, best way", "ms", DATA, (Goal(0.6, "best"),)),
     Row("records_in", "20,000 records in, best way", "ms", DATA, (Goal(0.45, "best"),)),
+    Row("records_copy", "20,000 records out by `copy()`", "ms", DATA),
+    Row("records_argument", "20,000 records in as an argument", "ms", DATA),
     Row("iterate", "iterate an array of 10,000", "ms", DATA),
     Row("floats", "typed array out, 1 M doubles", "us", DATA, (Goal(100),)),
     Row("floats_100mb", "typed array out, 100 MB", "us", DATA, (Goal(2, "row floats"),)),

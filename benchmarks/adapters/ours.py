@@ -51,6 +51,12 @@ class Ours(Adapter):
             self.through_json_out(),
         ]
 
+    def row_records_copy(self) -> Timed:
+        return self.row_records_out()[0]
+
+    def row_records_argument(self) -> Timed:
+        return self.as_argument()
+
     def row_records_in(self) -> list[Timed]:
         return [self.as_argument(), self.through_json_in()]
 

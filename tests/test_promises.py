@@ -259,6 +259,11 @@ def test_the_value_whole(ctx):
     asyncio.run(main())
 
 
+def test_a_settled_value_that_throws_while_it_is_copied(ctx):
+    with pytest.raises(JSEvalException, match="no"):
+        ctx.eval("Promise.resolve({get a() { throw new Error('no') }})").get(copy=True)
+
+
 def test_a_value_that_throws_while_it_is_copied(ctx):
     promise = ctx.eval("new Promise((resolve) => setTimeout(() => resolve({get a() { throw new Error('no') }}), 10))")
     with pytest.raises(JSEvalException, match="no"):

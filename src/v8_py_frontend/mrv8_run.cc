@@ -361,7 +361,7 @@ OperateOnValue(const Run &run, Answer *answer)
       return Settle(run, target, answer);
     case MRV8_AWAIT:
       answer->written = true;
-      answer->flags = MR_X_REJECTED;
+      if (target->IsPromise() && target.As<v8::Promise>()->State() == v8::Promise::kRejected) answer->flags = MR_X_REJECTED;
       answer->status = mrv8::Await(run, target);
       return;
     case MRV8_MODULE_NAMESPACE:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from py_mini_racer._console import ConsoleMessage
     from py_mini_racer._loaders import ModuleFolder, ModuleMap, ModuleSource
     from py_mini_racer._node_modules import NodeModules
+    from py_mini_racer._pool import MiniRacerPool
     from py_mini_racer._realm import JSRealm
     from py_mini_racer._snapshot import Snapshot
     from py_mini_racer._stats import Stats
@@ -94,6 +95,7 @@ __all__ = [
     "LibNotFoundError",
     "MiniRacer",
     "MiniRacerBaseException",
+    "MiniRacerPool",
     "ModuleFolder",
     "ModuleMap",
     "ModuleSource",
@@ -116,6 +118,7 @@ __all__ = [
 _LATER = {
     "ConsoleMessage": "_console",
     "JSRealm": "_realm",
+    "MiniRacerPool": "_pool",
     "ModuleFolder": "_loaders",
     "ModuleMap": "_loaders",
     "ModuleSource": "_loaders",

@@ -121,8 +121,8 @@ class MiniRacerPool:
         ...         ctx.eval("greet('world')")
         'Hello world'
 
-    Whoever comes first is served first, threads and tasks alike. What is made for a user is made on the thread that asks (for a task, on one of the event loop's
-    executor). After a fork the child's pool is empty, and fills again; what the parent has checked out stays the parent's.
+    Whoever comes first is served first, threads and tasks alike. What is made for a user is made on the thread that asks (for a task, on one of the event
+    loop's executor). After a fork the child's pool is empty, and fills again; what the parent has checked out stays the parent's.
 
     Args:
         size: how many may be in use at once.
@@ -263,7 +263,9 @@ class MiniRacerPool:
         except BaseException:
             if not making.done():  # cancelled: what is made goes back when it is there
                 making.add_done_callback(
-                    lambda made: None if made.cancelled() or made.exception() else self._return(rack, place, made.result())
+                    lambda made: (
+                        None if made.cancelled() or made.exception() else self._return(rack, place, made.result())
+                    )
                 )
             elif not making.cancelled() and making.exception() is None:
                 self._return(rack, place, making.result())

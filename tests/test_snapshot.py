@@ -297,4 +297,6 @@ def test_the_console_of_a_snapshot_speaks_to_whom_the_context_belongs() -> None:
     assert (making, heard) == (["made"], ["hello", "hello", "there", "there"])
     MiniRacer(snapshot=snapshot, console=False).eval("say('nobody')")
     assert len(heard) == 4
-    assert MiniRacer(snapshot=Snapshot.create("1", console=False), console=heard.append).eval("typeof console") == "object"
+    assert (
+        MiniRacer(snapshot=Snapshot.create("1", console=False), console=heard.append).eval("typeof console") == "object"
+    )

@@ -435,7 +435,7 @@ class Adapter:
 
         def check() -> bool:
             before()
-            return bool(names["transform"](source) > 400_000)
+            return bool(names["transform"](source) > 300_000)
 
         return Timed("transform(source)", names, check=check, before=before, single=True)
 

@@ -12,7 +12,6 @@ from py_mini_racer import _dll, _wire
 from py_mini_racer._context import Context, make_options
 from py_mini_racer._exc import JSOOMException, JSValueError
 from py_mini_racer._mini_racer import MiniRacer
-from py_mini_racer._scripts import DIGEST, build, digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +19,15 @@ if TYPE_CHECKING:
 
     from py_mini_racer._console import ConsoleMessage
 
+_DIGEST = 16  # bytes of each of the head's two hashes
 _MAGIC = b"mrsn\x01"  # the last byte: the version of the head
-_HEAD = len(_MAGIC) + 2 * DIGEST
+_HEAD = len(_MAGIC) + 2 * _DIGEST
 _HARMLESS = ("--single-threaded", "--stack-size", "--stack_size")  # flags that a snapshot has nothing of
 
 
 def _head(content: bytes) -> bytes:
+    from py_mini_racer._scripts import build, digest  # what it imports starts V8, and flags may still be set
+
     flags = sorted(flag for flag in _dll.v8_flags.split() if not flag.startswith(_HARMLESS))
     return b"".join((_MAGIC, digest(b"\0".join((build(), " ".join(flags).encode()))), digest(content)))
 
@@ -60,7 +62,7 @@ class Snapshot:
         if head[: len(_MAGIC)] != _MAGIC:
             raise JSValueError("this is no snapshot of this version of mini-racer: make it with Snapshot.create")
         expected = _head(content)
-        if head[:-DIGEST] != expected[:-DIGEST]:
+        if head[:-_DIGEST] != expected[:-_DIGEST]:
             msg = "the snapshot was made by another build of mini-racer, or with other flags of V8: make it again, here"
             raise JSValueError(msg)
         if head != expected:

@@ -52,9 +52,8 @@ def test_heaps_of_realms_are_used_again_until_they_are_not_clean() -> None:
     with MiniRacerPool(1, isolation="realm", max_uses=3) as pool:
 
         def use(code: str, **limits: Any) -> int:
-            with pool.checkout() as ctx:
-                with suppress(JSEvalException):
-                    ctx.eval(code, **limits)
+            with pool.checkout() as ctx, suppress(JSEvalException):
+                ctx.eval(code, **limits)
             return int(pool.stats()["made"])
 
         assert [use("1"), use("throw 1"), use("1"), use("1")] == [1, 1, 1, 2]

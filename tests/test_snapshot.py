@@ -300,3 +300,11 @@ def test_the_console_of_a_snapshot_speaks_to_whom_the_context_belongs() -> None:
     assert (
         MiniRacer(snapshot=Snapshot.create("1", console=False), console=heard.append).eval("typeof console") == "object"
     )
+
+
+def test_importing_it_does_not_start_v8() -> None:
+    program = (
+        "from py_mini_racer import MiniRacer, MiniRacerPool, Snapshot, init_mini_racer; init_mini_racer(flags=[]); "
+        "print(MiniRacer(snapshot=Snapshot.create('var a = 1')).eval('a'))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"1\n"

@@ -12,13 +12,17 @@ STAMP := .venv/.ready-
 # The helper of that V8; root lets it install the compilers that it misses.
 PROVIDER = $(PY) helpers/$(if $(filter source,$(V8)),v8_build,v8_system).py $(if $(filter 0,$(shell id -u)),--install)
 
+# Tests for `make test-modes`.
+THREADED := smoke threads timers promises async limits_basic limits_nesting lifecycle exit stats
+LANED := smoke eval execute_call functions objects iterators buffers exceptions copy to_js host_functions interrupt greenlet promises threads wire
+
 ifeq ($(filter system source,$(V8)),)
 $(error V8=$(V8) is no V8 that can be built here: it is system or source)
 endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-c test-py test-pythons hostile stress abi check format wheel sdist docs docs-serve bench clean
+.PHONY: help build demo test test-c test-py test-modes test-pythons hostile stress abi check format wheel sdist docs docs-serve bench clean
 
 help: ## list the commands
 	@echo "mini-racer: V8 inside Python. usage: make COMMAND"; echo
@@ -40,6 +44,10 @@ test-c: $(STAMP)test $(BUILT) ## C tests: the core on a fake bridge under saniti
 
 test-py: $(STAMP)test $(BUILT) ## Python tests [ARGS="-k timeout"]
 	$(PY) -m pytest $(ARGS)
+
+test-modes: $(STAMP)test $(BUILT) ## what threads and lanes matter to: V8 without threads of its own, and the ctypes lane
+	MINI_RACER_V8_FLAGS=--single-threaded $(PY) -m pytest $(THREADED:%=tests/test_%.py) $(ARGS)
+	MINI_RACER_LANE=ctypes $(PY) -m pytest $(LANED:%=tests/test_%.py) $(ARGS)
 
 test-pythons: $(STAMP)test $(BUILT) ## the Python tests on every Python from 3.10 that this machine has
 	$(PY) helpers/pythons.py $(ARGS)

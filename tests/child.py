@@ -12,6 +12,14 @@ from pathlib import Path
 import py_mini_racer
 
 PACKAGE = Path(py_mini_racer.__file__).parent
+V8_FLAGS = os.environ.get("MINI_RACER_V8_FLAGS", "")
+"""With which V8 starts where a test does not say."""
+
+
+def _with_flags(code: str) -> str:
+    if not V8_FLAGS or "py_mini_racer" not in code:
+        return code
+    return f"import py_mini_racer; py_mini_racer.init_mini_racer.__kwdefaults__['flags'] = {V8_FLAGS!r}\n{code}"
 
 
 def run_python(
@@ -20,7 +28,7 @@ def run_python(
     """Runs the script with the package that is in `root`; warnings are errors there, too."""
     environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "error"}
     return subprocess.run(
-        [executable, "-c", textwrap.dedent(code), *arguments],
+        [executable, "-c", _with_flags(textwrap.dedent(code)), *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,7 @@
-"""What every Python test gets: features that a test may ask for, and a look at the contexts that it left open."""
+"""What every Python test gets: features that a test may ask for, and a look at the contexts that it left open.
+
+MINI_RACER_V8_FLAGS="--single-threaded" runs the suite with V8's flags of one's choice, here and in the processes that tests start (tests/child.py).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from py_mini_racer import _dll
+from tests.child import V8_FLAGS
+
+if V8_FLAGS:
+    _dll.init_mini_racer.__kwdefaults__["flags"] = V8_FLAGS
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

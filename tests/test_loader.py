@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from py_mini_racer import DEFAULT_V8_FLAGS, LibAlreadyInitializedError, LibNotFoundError, MiniRacer, init_mini_racer
-from tests.child import PACKAGE, copy_package, output_of
+from tests.child import PACKAGE, V8_FLAGS, copy_package, output_of
 
 LIBRARY = "libmini_racer.so"
 BLOBS = ("icudtl.dat", "snapshot_blob.bin")
@@ -250,7 +251,9 @@ def test_flags(flags, code, value):
 
 
 def test_default_flags():
+    """The name that mini-racer 0.x has for them stays, and they mean no threads of V8's; the default is none."""
     assert DEFAULT_V8_FLAGS == ("--single-threaded",)
+    assert not inspect.signature(init_mini_racer).parameters["flags"].default or V8_FLAGS
 
 
 def test_many_threads_start_it_at_once():

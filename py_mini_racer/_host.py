@@ -147,8 +147,8 @@ class Host:
     def close(self) -> None:
         """Nothing of the context is going to come any more: whoever waits is told so."""
         self.closed = True
-        from contextlib import suppress
-
+        if self.tasks:  # where Python ends, nothing can be imported any more, and there are none
+            from contextlib import suppress
         while self.tasks:
             task = self.tasks.pop()
             with suppress(RuntimeError):  # the loop is closed

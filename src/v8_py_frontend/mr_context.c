@@ -22,6 +22,8 @@ static pthread_mutex_t alive_mutex = PTHREAD_MUTEX_INITIALIZER;
 static mr__context *alive;
 static atomic_uint_fast64_t context_count;
 static atomic_bool usable;
+static atomic_bool ending; /* the process ends: other threads than this one open no more contexts */
+static pthread_t ending_thread;
 
 void
 mr__contexts_open_for_use(void)
@@ -95,6 +97,7 @@ mr_context_new(const mr_context_options *options, mr_context *id)
   mr_context_options full = {.struct_size = sizeof full};
   if (!mr__options_copy(&full, sizeof full, options) || full.timeout < 0 || full.cpu_time < 0) return MR_BAD_ARGUMENT;
   if (!mr__contexts_usable()) return MR_NOT_INITIALIZED;
+  if (atomic_load(&ending) && !pthread_equal(ending_thread, pthread_self())) return MR_CLOSED;
   if (!full.max_memory) full.max_memory = mr__memory_default_heap();
   if (!mr__heaps_has_room() || !mr__address_space_has(mrv8_addresses_of_isolate())) return MR_NO_MEMORY;
   mr__context *made = allocate();
@@ -242,18 +245,20 @@ mr__context_abandon(mr_context id)
   if (closed) mr__context_unreference(closed);
 }
 
+void
+mr__contexts_end(void)
+{
+  ending_thread = pthread_self();
+  atomic_store(&ending, true);
+}
+
 bool
 mr__contexts_busy(void)
 {
   bool busy = false;
-  pthread_mutex_lock(&table_mutex);
-  const mr__context *open;
-  for (uint32_t at = 0; !busy;) {
-    open = mr__table_next(&table, &at);
-    if (!open) break;
-    busy = mr__lock_is_held(&open->lock);
-  }
-  pthread_mutex_unlock(&table_mutex);
+  pthread_mutex_lock(&alive_mutex); /* those that are being made or freed are in no table */
+  for (mr__context *at = alive; at && !busy; at = at->next_alive) busy = mr__lock_is_held(&at->lock);
+  pthread_mutex_unlock(&alive_mutex);
   return busy;
 }
 

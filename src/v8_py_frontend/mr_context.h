@@ -67,6 +67,9 @@ bool mr__contexts_usable(void);
 mr__context *mr__context_find(mr_context id);
 void mr__context_unreference(mr__context *context);
 
+/* The process is about to end, on this thread: other threads open no more contexts. */
+void mr__contexts_end(void);
+
 /* Whether a thread is in any of them. */
 bool mr__contexts_busy(void);
 

@@ -106,6 +106,7 @@ mr_quiesce(int64_t wait)
   mr__hook_clear();
   quiet_for = pthread_self();
   atomic_store(&quiet, true);
+  mr__contexts_end();
   const struct timespec moment = {.tv_nsec = 500000};
   for (int64_t end = mr__now() + wait; (mr__contexts_busy() || mr__queues_busy()) && mr__now() < end;) nanosleep(&moment, NULL);
   mr__contexts_abandon(); /* in a child, those that were busy when it was made have nobody any more who gives them back */

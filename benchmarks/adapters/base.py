@@ -495,6 +495,8 @@ class Adapter:
         over = True
         for thread in started:
             thread.join()
+        if not any(done):
+            raise Cannot("calls from other threads fail")
         return done
 
     def row_threads4(self) -> Measured:

@@ -43,11 +43,11 @@ test-c: $(STAMP)test $(BUILT) ## C tests: the core on a fake bridge under saniti
 	$(PY) tests/native/run.py
 
 test-py: $(STAMP)test $(BUILT) ## Python tests [ARGS="-k timeout"]
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 $(ARGS)
 
 test-modes: $(STAMP)test $(BUILT) ## what threads and lanes matter to: V8 without threads of its own, and the ctypes lane
-	MINI_RACER_V8_FLAGS=--single-threaded $(PY) -m pytest $(THREADED:%=tests/test_%.py) $(ARGS)
-	MINI_RACER_LANE=ctypes $(PY) -m pytest $(LANED:%=tests/test_%.py) $(ARGS)
+	MINI_RACER_V8_FLAGS=--single-threaded $(PY) -m pytest -n 2 $(THREADED:%=tests/test_%.py) $(ARGS)
+	MINI_RACER_LANE=ctypes $(PY) -m pytest -n 2 $(LANED:%=tests/test_%.py) $(ARGS)
 
 test-pythons: $(STAMP)test $(BUILT) ## the Python tests on every Python from 3.10 that this machine has
 	$(PY) helpers/pythons.py $(ARGS)

@@ -219,7 +219,11 @@ def test_empty_code(ctx, code):
     assert ctx.eval(code) is JSUndefined
 
 
-@pytest.mark.parametrize("code", [b"1", bytearray(b"1"), memoryview(b"1"), None, 5, 1.5, ["1"], object()], ids=ascii)
+@pytest.mark.parametrize(
+    "code",
+    [b"1", bytearray(b"1"), memoryview(b"1"), None, 5, 1.5, ["1"], object()],
+    ids=lambda code: type(code).__name__,
+)
 @pytest.mark.parametrize("options", [{}, {"timeout_sec": 5}, {"filename": "a.js"}], ids=ascii)
 def test_what_is_not_a_string(ctx, code, options):
     with pytest.raises(JSEvalException) as caught:

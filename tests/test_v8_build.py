@@ -73,12 +73,17 @@ VERSION_H = """\
 PATCHES = v8_build.patch_files(v8_build.PATCHES, "bundled")
 
 
-def before(patch: str) -> tuple[str, str]:
-    """The file that a patch changes, and the lines that it expects there."""
-    lines = patch.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("--- a/"))
-    expected = [line[1:] for line in lines[start + 2 :] if line[:1] in (" ", "-")]
-    return lines[start].removeprefix("--- a/"), "\n".join(expected) + "\n"
+def before(patch: str) -> dict[str, str]:
+    """The files that a patch changes, and the lines that it expects there."""
+    files: dict[str, str] = {}
+    name = ""
+    for line in patch.splitlines():
+        if line.startswith("--- a/"):
+            name = line.removeprefix("--- a/")
+            files[name] = ""
+        elif name and line[:1] in (" ", "-"):
+            files[name] += line[1:] + "\n"
+    return files
 
 
 def make_checkout(root: Path, seconds: float = 0.0) -> Path:
@@ -89,10 +94,9 @@ def make_checkout(root: Path, seconds: float = 0.0) -> Path:
     texts.update({f"steps/{i}": str(seconds) for i in (*range(STEPS), "blob")})
     texts["third_party/llvm-build/README"] = "its own compiler\n"
     for patch in PATCHES:  # what our patches change
-        name, changed = before(patch.read_text())
-        if name == "BUILD.gn":
-            changed = "if (false) {\n  if (false) {\n    defines = []\n" + changed + "}\n"
-        texts[name] = texts.get(name, "") + changed
+        for name, lines in before(patch.read_text()).items():
+            in_gn = "if (false) {\n  if (false) {\n    defines = []\n" + lines + "}\n"
+            texts[name] = texts.get(name, "") + (in_gn if name == "BUILD.gn" else lines)
     for name, text in texts.items():
         native.write_if_changed(root / name, text.encode())
     return root

@@ -147,9 +147,17 @@ CASES = [
         "text",
         max_memory=256 << 20,
     ),
-    Case("callbacks that call back", "f => f()", "value|RangeError|RecursionError", "callback_that_nests"),
     Case(
-        "callbacks that call back, 512 KB", "f => f()", "value|RangeError|RecursionError|Error", "nest_on_small_thread"
+        "callbacks that call back",
+        "f => f()",
+        "value|RangeError|RecursionError|JSConversionException",
+        "callback_that_nests",
+    ),
+    Case(
+        "callbacks that call back, 512 KB",
+        "f => f()",
+        "value|RangeError|RecursionError|Error|JSConversionException",
+        "nest_on_small_thread",
     ),
     Case("code that is nested, from Python", "(" * 1_000_000, "JSParseException|RangeError"),
     Case("code of many lines, from Python", "x = [\n" * 100_000, "JSParseException|RangeError"),

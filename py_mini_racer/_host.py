@@ -147,12 +147,12 @@ class Host:
     def close(self) -> None:
         """Nothing of the context is going to come any more: whoever waits is told so."""
         self.closed = True
-        if self.tasks:  # where Python ends, nothing can be imported any more, and there are none
-            from contextlib import suppress
         while self.tasks:
             task = self.tasks.pop()
-            with suppress(RuntimeError):  # the loop is closed
+            try:
                 task.get_loop().call_soon_threadsafe(task.cancel)
+            except RuntimeError:
+                continue
         for number in list(self.waiting):
             waiter = self.waiting.pop(number, None)
             if waiter is not None:

@@ -14,7 +14,7 @@ from py_mini_racer import _dll
 from tests.child import V8_FLAGS
 
 if V8_FLAGS:
-    _dll.init_mini_racer.__kwdefaults__["flags"] = V8_FLAGS
+    (_dll.init_mini_racer.__kwdefaults__ or {})["flags"] = V8_FLAGS
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

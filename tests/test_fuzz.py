@@ -22,6 +22,8 @@ FUZZ = ROOT / "tests" / "fuzz"
 def load(path: Path):
     """A module that is no part of a package."""
     spec = importlib.util.spec_from_file_location(f"fuzz_{path.stem}", path)
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -83,9 +85,11 @@ def test_inputs_on_the_library(target, tmp_path):
 def test_messages_for_both_codecs():
     python = load(FUZZ / "fuzz_python.py")
     folders, count = inputs("python")
+    offers = _lane.offers
     assert count
+    assert offers
     for file in (file for folder in folders for file in folder.iterdir()):
         message = file.read_bytes()
         held = (c_char * len(message)).from_buffer_copy(message) if message else None
         address = addressof(held) if held else 0
-        python.compare(lambda context: _lane.offers["decode_at"](address, len(message), context), message)  # noqa: B023
+        python.compare(lambda context: offers["decode_at"](address, len(message), context), message)  # noqa: B023

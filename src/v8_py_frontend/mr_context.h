@@ -33,13 +33,14 @@ typedef struct mr__context {
   uint64_t max_memory;       /* of the heap; never changes */
   uint64_t left_behind;      /* bytes of heap in use when a collection outside of calls ended */
   uint64_t soft_limit;       /* bytes; 0: none */
-  bool soft_limit_reached;
-  mrv8_blob **becomes; /* where to put the snapshot of it when it goes; NULL: there is to be none */
-  bool becomes_fresh;
+  uint64_t calls;            /* that were begun, timers' callbacks and calls within callbacks included */
+  int64_t js_time;           /* nanoseconds that outermost calls have taken */
+  mrv8_blob **becomes;       /* where to put the snapshot of it when it goes; NULL: there is to be none */
   mr_status became;
-  bool interrupted; /* it stands still while the interrupt hook runs: V8 must not be entered */
-  uint64_t calls;   /* that were begun, timers' callbacks and calls within callbacks included */
-  int64_t js_time;  /* nanoseconds that outermost calls have taken */
+  bool becomes_fresh;
+  bool soft_limit_reached;
+  bool interrupted;      /* it stands still while the interrupt hook runs: V8 must not be entered */
+  atomic_bool has_tasks; /* V8 has posted one while somebody had the lock; anybody */
 
   atomic_uint_fast64_t timeouts, cpu_timeouts, memory_stops; /* calls that a limit has stopped; anybody */
 
@@ -52,9 +53,8 @@ typedef struct mr__context {
   size_t released_count, released_capacity;
   atomic_bool has_released;
 
-  mr__share share;       /* mr_heaps.c's */
-  mr__queue queue;       /* mr_queue.c's */
-  atomic_bool has_tasks; /* V8 has posted one while somebody had the lock */
+  mr__share share; /* mr_heaps.c's */
+  mr__queue queue; /* mr_queue.c's */
 
   struct mr__context *next_alive, **link_alive; /* of all that there are, closed or not; under alive_mutex */
 } mr__context;

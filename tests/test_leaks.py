@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from py_mini_racer import _dll
 from tests.child import run_python
 
 FULL = os.environ.get("MINI_RACER_LEAKS") == "full"
@@ -168,7 +169,7 @@ def test_a_thousand_contexts_cost_no_threads_and_little_memory() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     print(found)
-    assert found["MB"] <= 0.8
+    assert found["MB"] <= (0.8 if "source" in _dll.features() else 1.0)  # V8 of 2022 takes more
     assert found["threads"] <= 8
     assert found["cpu"] < 0.1
     assert found["left"] == 0

@@ -80,7 +80,14 @@ def test_caches(ctx: MiniRacer) -> None:
         assert not again.cache_rejected
         assert again.run() == 3
         assert second.compile(LARGE, cache=memoryview(bytearray(cache))).run() == 4  # type: ignore[arg-type]
-    for wrong in (b"", b"x", cache[:-1], cache[:60], cache[:-9] + b"\0" + cache[-8:], b"\0" * len(cache)):
+    for wrong in (
+        b"",
+        b"x",
+        cache[:-1],
+        cache[:60],
+        cache[:-9] + bytes([cache[-9] ^ 1]) + cache[-8:],
+        b"\0" * len(cache),
+    ):
         refused = ctx.compile(LARGE, cache=wrong)
         assert refused.cache_rejected
         assert refused.run() > 3
@@ -150,9 +157,7 @@ def test_on_disk(tmp_path: Path) -> None:
     for damaged in (whole[:100], b"", whole[:-1] + bytes([whole[-1] ^ 1]), whole + b"\0"):
         file.write_bytes(damaged)
         assert run(folder, code) == "3"
-        assert (
-            file.read_bytes()[:52] == whole[:52]
-        )  # it was written anew, with the same head but for the content's hash
+        assert file.read_bytes()[:36] == whole[:36]  # anew: another cache, perhaps, of the same code and build
     folder.chmod(0o500)
     assert run(folder, code) == "3"
     folder.chmod(0o700)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.case import Case
+from tests.hostile.case import Case, excused
 
 _DEEP = 200_000
 RANGE = "RangeError"
@@ -98,7 +98,7 @@ _EXACT = {
     "Array.toString", "eval in eval", "comparator", "too many arguments", "generators in generators",
 }  # fmt: skip
 
-CASES = [
+_CASES = [
     *(Case(name, code, RANGE if name in _EXACT else _ANY, max_memory=256 << 20) for name, code in _RECURSIONS.items()),
     *(
         Case(
@@ -168,3 +168,7 @@ CASES = [
         "execute",
     ),
 ]
+
+_COMPILER = ("V8 of 2022 ends where it compiles a regular expression that is nested so deep", ("system",))
+
+CASES = excused(_CASES, {"regular expression, lookaheads": _COMPILER, "regular expression, class": _COMPILER})

@@ -44,6 +44,7 @@ Each has a process of its own, and a context with a timeout of 20 s (0.2 s for l
 stopped it, *seconds* what the call took on the machine that wrote this page, *peak* what the process was larger at most than with an idle context: not
 more than {factor} times the limit of memory. After it, an evaluation in the *same context* and in the *next context* of the process has to work.
 """
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
 AT_ONCE = 2
 # A process hangs, then, however busy the machine is. It says itself where, before that.
 LONGEST = 80.0
@@ -115,10 +116,9 @@ def wrongs(case: Case, answer: dict[str, Any]) -> Iterator[str]:
 def run(group: str, number: int, case: Case) -> Row:
     """Runs one case."""
     command = [sys.executable, "-m", "tests.hostile.drive", group, str(number)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     begun = time.monotonic()
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+        command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
     ) as process:
         try:
             out, err = process.communicate(timeout=LONGEST)

@@ -7,23 +7,44 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
-from py_mini_racer import _dll
+from py_mini_racer import MiniRacer, _dll, _interrupt, _lane
 from tests.child import V8_FLAGS
 
 if V8_FLAGS:
     (_dll.init_mini_racer.__kwdefaults__ or {})["flags"] = V8_FLAGS
 
 
+# What this Python may lack: the functions of the fast lane, and a look at signals while JavaScript runs. Both are CPython's.
+OF_PYTHON = ("fast lane", "hook")
+
+
+@cache
+def features() -> frozenset[str]:
+    """What the V8 and the Python at hand have, of _dll.FEATURES and OF_PYTHON."""
+    MiniRacer().close()  # the first one sets the hook
+    of_python = {"fast lane": _lane.offers is not None, "hook": _interrupt.has_hook()}
+    return _dll.features() | {name for name, there in of_python.items() if there}
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """`@pytest.mark.needs("temporal")`: skips the test where the V8 at hand lacks the feature."""
-    wanted = {feature for mark in item.iter_markers("needs") for feature in mark.args}
-    if unknown := wanted - set(_dll.FEATURES):
-        pytest.fail(f"no such feature: {', '.join(sorted(unknown))}; there are: {', '.join(_dll.FEATURES)}")
-    if wanted and (missing := wanted - _dll.features()):
-        pytest.skip(f"V8 {_dll.v8_version()} here lacks: {', '.join(sorted(missing))}")
+    """`@pytest.mark.needs("temporal")` skips the test where the V8 or the Python at hand lacks the feature, `lacks("fork")` where it has it."""
+    needs, lacks = (
+        {feature for mark in item.iter_markers(name) for feature in mark.args} for name in ("needs", "lacks")
+    )
+    if not needs | lacks:
+        return
+    known = (*_dll.FEATURES, *OF_PYTHON)
+    if unknown := (needs | lacks) - set(known):
+        pytest.fail(f"no such feature: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
+    there = features()
+    if missing := needs - there:
+        pytest.skip(f"V8 {_dll.v8_version()} or Python here lacks: {', '.join(sorted(missing))}")
+    if present := lacks & there:
+        pytest.skip(f"V8 {_dll.v8_version()} or Python here has: {', '.join(sorted(present))}")
 
 
 @pytest.fixture(autouse=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import importlib.util
 import os
 import threading
 import time
 
 import pytest
+import uvloop
 
 from py_mini_racer import (
     JSClosedException,
@@ -440,9 +440,7 @@ def test_outside_of_a_loop(ctx):
         coroutine.send(None)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("uvloop") is None, reason="uvloop is not installed")
 def test_uvloop(ctx):
-    uvloop = importlib.import_module("uvloop")
     loop = uvloop.new_event_loop()
     try:
         assert loop.run_until_complete(ctx.eval_async("new Promise((r) => setTimeout(r, 5, 42))")) == 42
@@ -480,6 +478,7 @@ logging.disable()
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.needs("fork")
 def test_a_forked_child_goes_on(ctx):
     code = """
 import asyncio, os, sys
@@ -505,7 +504,5 @@ async def main():
     print(os.waitstatus_to_exitcode(status), await queued)
 asyncio.run(main())
 """
-    if "source" not in __import__("py_mini_racer._dll", fromlist=["features"]).features():
-        pytest.skip("Node's V8 does not fork")
     done = run_child(code)
     assert done.stdout.split() == ["0", "1"], done.stderr

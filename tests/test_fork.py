@@ -157,11 +157,8 @@ ctx.close()
     assert output_of(code).split() == ["stopped", "0"]
 
 
+@pytest.mark.lacks("fork")
 def test_a_v8_that_does_not_follow_says_so():
-    from py_mini_racer import _dll
-
-    if "fork" in _dll.features():
-        pytest.skip("this V8 follows into children")
     code = (
         CHILD
         + """

@@ -95,7 +95,6 @@ def get(url: str) -> str:
 
 
 def test_gunicorn_with_preload(tmp_path):
-    pytest.importorskip("gunicorn")
     (tmp_path / "site_js.py").write_text(APPLICATION)
     port = free_port()
     server = start(
@@ -109,7 +108,6 @@ def test_gunicorn_with_preload(tmp_path):
 
 
 def test_celery_prefork(tmp_path):
-    pytest.importorskip("celery")
     for name in ("queue", "control", "results"):
         (tmp_path / name).mkdir()
     (tmp_path / "tasks_js.py").write_text(TASKS.replace("FOLDER", str(tmp_path)))

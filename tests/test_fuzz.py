@@ -81,7 +81,7 @@ def test_inputs_on_the_library(target, tmp_path):
     replay(program, target, **blobs)
 
 
-@pytest.mark.skipif(_lane.offers is None, reason="this Python has no fast lane")
+@pytest.mark.needs("fast lane")
 def test_messages_for_both_codecs():
     python = load(FUZZ / "fuzz_python.py")
     folders, count = inputs("python")

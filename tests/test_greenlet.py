@@ -5,18 +5,17 @@ from __future__ import annotations
 import gc
 import threading
 
+import greenlet
 import pytest
 
-from py_mini_racer import JSBusyError, JSTimeoutException, MiniRacer, _interrupt
+from py_mini_racer import JSBusyError, JSTimeoutException, MiniRacer
 
-greenlet = pytest.importorskip("greenlet")
+pytestmark = pytest.mark.needs("hook")
 
 
 @pytest.fixture
 def ctx():
     with MiniRacer() as opened:
-        if not _interrupt.has_hook():
-            pytest.skip("this Python has no stable ABI")
         yield opened
 
 

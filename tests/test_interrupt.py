@@ -14,7 +14,6 @@ from py_mini_racer import (
     JSEvalException,
     JSTerminatedException,
     MiniRacer,
-    _interrupt,
 )
 from tests.child import output_of
 
@@ -29,6 +28,9 @@ ENDLESS = {
 }
 
 
+pytestmark = pytest.mark.needs("hook")
+
+
 class AlarmError(Exception):
     """What the handlers here raise."""
 
@@ -37,14 +39,6 @@ class AlarmError(Exception):
 def ctx():
     with MiniRacer() as opened:
         yield opened
-
-
-@pytest.fixture(autouse=True)
-def hook():
-    with MiniRacer():
-        pass
-    if not _interrupt.has_hook():
-        pytest.skip("this Python has no stable ABI")
 
 
 @pytest.fixture

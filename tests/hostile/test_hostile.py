@@ -31,11 +31,13 @@ def rows(request: pytest.FixtureRequest) -> Iterator[Rows]:
     pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("place", range(len(ALL)), ids=NAMES)
+@pytest.mark.parametrize(
+    "place",
+    [pytest.param(place, marks=pytest.mark.needs(*case.needs)) for place, (_, _, case) in enumerate(ALL)],
+    ids=NAMES,
+)
 def test_the_host_and_other_contexts_go_on(rows: Rows, place: int) -> None:
     row = rows[place].result() if place in rows else run(*ALL[place])
-    if row.state == "skipped":
-        pytest.skip(f"V8 here lacks: {row.detail}")
     if row.state == "known":
         pytest.xfail(f"{row.excuse}: {row.wrong[:300]}")
     assert not row.wrong

@@ -275,6 +275,9 @@ DEFAULT_V8_FLAGS = ("--single-threaded",)
 """Flags for `init_mini_racer` with which V8 starts no threads of its own: it compiles and collects on the caller's thread alone.
 Without them it has up to three, which start when there is work for them and end after five idle seconds."""
 
+# Whether the library may call Python by itself (mr_python_abi.h). Objects of a free-threaded build look different, and it has no stable ABI.
+STABLE_ABI = sys.implementation.name == "cpython" and "t" not in sys.abiflags
+
 _LIBRARY = "libmini_racer.so"
 _ICU_DATA = "icudtl.dat"
 _SNAPSHOT = "snapshot_blob.bin"

@@ -27,8 +27,7 @@ _may_enter: Callable[[], int] | None = None
 def start(call: Callable[..., object], event: Callable[..., object]) -> tuple[Any, Any] | None:
     """Hands signals to the library, once. The two functions that are to be its callbacks, which call these; None: not on this Python."""
     global _take, _may_enter
-    # Objects of a free-threaded build look different, and it has no stable ABI.
-    if sys.implementation.name != "cpython" or "t" in sys.abiflags:
+    if not _dll.STABLE_ABI:
         return None
     library = _dll.library()
     python = PyDLL(library._name)

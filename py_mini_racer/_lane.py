@@ -44,8 +44,7 @@ def _open() -> dict[str, Any] | None:
 
 def open_in(library: str) -> dict[str, Any] | None:
     """What the fast lane of the library in this file offers; None where this Python has no stable ABI."""
-    # Objects of a free-threaded build look different, and it has no stable ABI.
-    if sys.implementation.name != "cpython" or "t" in sys.abiflags:
+    if not _dll.STABLE_ABI:
         return None
     package = {
         "JSUndefined": JSUndefined,

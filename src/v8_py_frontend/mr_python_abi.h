@@ -1,4 +1,4 @@
-/* mr_python_abi.h: CPython as the fast lane sees it: functions and types of its stable ABI, found in the running process. No Python header, no link to libpython.
+/* mr_python_abi.h: CPython as the library sees it: functions and types of its stable ABI, found in the running process. No Python header, no link to libpython.
  *
  * The signatures are those of the Python/C API reference, "Stable Application Binary Interface". Everything here is for the thread that has the GIL. */
 #ifndef MR_PYTHON_ABI_H_
@@ -71,6 +71,14 @@ enum {
   X(void, Py_DecRef, (mr__object *))                                                     \
   X(void *, PyEval_SaveThread, (void))                                                   \
   X(void, PyEval_RestoreThread, (void *))                                                \
+  X(int, PyGILState_Ensure, (void))                                                      \
+  X(void, PyGILState_Release, (int))                                                     \
+  X(int, PyErr_CheckSignals, (void))                                                     \
+  X(void, PyErr_Restore, (mr__object *, mr__object *, mr__object *))                     \
+  X(int, PyErr_ExceptionMatches, (mr__object *))                                         \
+  X(void, PyErr_WriteUnraisable, (mr__object *))                                         \
+  X(mr__object *, PyImport_GetModuleDict, (void))                                        \
+  X(int, PyDict_DelItem, (mr__object *, mr__object *))                                   \
   X(mr__object *, PyLong_FromLong, (long))                                               \
   X(mr__object *, PyLong_FromUnsignedLongLong, (unsigned long long))                     \
   X(unsigned long long, PyLong_AsUnsignedLongLong, (mr__object *))                       \
@@ -137,9 +145,11 @@ enum {
   X(Dict, PyDict_Type)
 
 /* member, symbol: variables that point to one */
-#define MR__PYTHON_POINTERS(X)        \
-  X(RuntimeError, PyExc_RuntimeError) \
-  X(TypeError, PyExc_TypeError)
+#define MR__PYTHON_POINTERS(X)            \
+  X(RuntimeError, PyExc_RuntimeError)     \
+  X(TypeError, PyExc_TypeError)           \
+  X(RecursionError, PyExc_RecursionError) \
+  X(MemoryError, PyExc_MemoryError)
 
 typedef struct mr__python {
 #define MR__PYTHON_MEMBER(result, name, parameters) result(*name) parameters;
@@ -152,7 +162,9 @@ typedef struct mr__python {
 #undef MR__PYTHON_MEMBER
 } mr__python;
 
-/* Filled in once, before anything of the lane is used. */
 extern mr__python py;
+
+/* Fills in `py`. False: this is no Python that has it all. Again: does nothing new. */
+bool mr__python_find(void);
 
 #endif /* MR_PYTHON_ABI_H_ */

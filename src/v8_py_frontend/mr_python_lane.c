@@ -1,8 +1,7 @@
 /* mr_python_lane.c: the fast lane. Functions and types for the package py_mini_racer, made through CPython's stable ABI, in place of its ctypes ones.
  *
- * A client of mini_racer.h and mr_wire.h like any other binding: nothing in the library knows of it. Owns `py` and `lane`, which are filled in once. Everything
+ * A client of mini_racer.h and mr_wire.h like any other binding: nothing in the library knows of it. Owns `lane`, which is filled in once. Everything
  * runs on a thread with the GIL, and lets go of it for each call into JavaScript. */
-#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +11,6 @@
 #include "mr_python_wire.h"
 #include "mr_wire.h"
 
-mr__python py;
 mr__lane lane;
 
 /* --- a Context's crossing: its id, and the way in --- */
@@ -519,32 +517,6 @@ encode_array(mr__object *self, mr__object *const *arguments, mr__size count)
 
 /* --- opening --- */
 
-static bool
-find_python(void)
-{
-  void *process = dlopen(NULL, RTLD_NOW);
-  if (!process) return false;
-#define FIND(result, name, parameters) \
-  if (!(*(void **)&py.name = dlsym(process, #name))) return false;
-  MR__PYTHON_FUNCTIONS(FIND)
-#undef FIND
-#define FIND(result, name, parameters) *(void **)&py.name = dlsym(process, #name);
-  MR__PYTHON_EXTRAS(FIND)
-#undef FIND
-#define FIND(member, symbol) \
-  if (!(py.member = dlsym(process, #symbol))) return false;
-  MR__PYTHON_OBJECTS(FIND)
-#undef FIND
-#define FIND(member, symbol)                                     \
-  {                                                              \
-    mr__object **found = (mr__object **)dlsym(process, #symbol); \
-    if (!found || !(py.member = *found)) return false;           \
-  }
-  MR__PYTHON_POINTERS(FIND)
-#undef FIND
-  return true;
-}
-
 static mr__method crossing_methods[] = {
     {"eval", (void *)crossing_eval, MR__METHOD_FAST, NULL}, {"take_callbacks", (void *)crossing_take_callbacks, MR__METHOD_FAST, NULL}, {NULL, NULL, 0, NULL}};
 
@@ -635,7 +607,7 @@ static const struct {
 int
 mr_python_open(mr__object *package)
 {
-  if (!find_python()) return 0;
+  if (!mr__python_find()) return 0;
   for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
     mr__object *name = py.PyUnicode_InternFromString(wanted[i].name);
     if (!name) return -1;

@@ -2,44 +2,15 @@
  *
  * A client of mini_racer.h: the interrupt hook runs Python's signal handlers, and callbacks go through here, because a handler may run, and raise, at the first
  * instruction of whatever Python code is called: what a ctypes callback raises there is lost. The exception is kept for the thread until the call that it ends has
- * returned. Greenlets swap a thread's stack, so only the one that a callback runs in may make calls in it. Owns `python`, filled in once. */
+ * returned. Greenlets swap a thread's stack, so only the one that a callback runs in may make calls in it. Owns `python`, the package's
+ * things, filled in once. */
 #include "mr_python_signals.h"
 
 #include "mr_python_lane.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 
-/* result, name, parameters */
-#define FUNCTIONS(X)                                                               \
-  X(void, Py_IncRef, (mr__object *))                                               \
-  X(void, Py_DecRef, (mr__object *))                                               \
-  X(int, PyGILState_Ensure, (void))                                                \
-  X(void, PyGILState_Release, (int))                                               \
-  X(int, PyErr_CheckSignals, (void))                                               \
-  X(mr__object *, PyErr_Occurred, (void))                                          \
-  X(void, PyErr_Clear, (void))                                                     \
-  X(void, PyErr_Fetch, (mr__object **, mr__object **, mr__object **))              \
-  X(void, PyErr_Restore, (mr__object *, mr__object *, mr__object *))               \
-  X(void, PyErr_NormalizeException, (mr__object **, mr__object **, mr__object **)) \
-  X(int, PyErr_ExceptionMatches, (mr__object *))                                   \
-  X(void, PyErr_WriteUnraisable, (mr__object *))                                   \
-  X(int, PyException_SetTraceback, (mr__object *, mr__object *))                   \
-  X(mr__object *, PyImport_GetModuleDict, (void))                                  \
-  X(mr__object *, PyLong_FromUnsignedLongLong, (unsigned long long))               \
-  X(mr__object *, PyBytes_FromStringAndSize, (const char *, mr__size))             \
-  X(mr__object *, PyUnicode_InternFromString, (const char *))                      \
-  X(int, PyDict_SetItem, (mr__object *, mr__object *, mr__object *))               \
-  X(int, PyDict_DelItem, (mr__object *, mr__object *))                             \
-  X(mr__object *, PyDict_GetItemWithError, (mr__object *, mr__object *))           \
-  X(mr__object *, PyObject_GetAttr, (mr__object *, mr__object *))                  \
-  X(mr__object *, PyObject_CallFunctionObjArgs, (mr__object *, ...))
-
 static struct {
-#define MEMBER(result, name, parameters) result(*name) parameters;
-  FUNCTIONS(MEMBER)
-#undef MEMBER
-  mr__object *None, *RecursionError, *MemoryError;
   mr__object *call, *event, *inside;           /* the package's */
   mr__object *greenlet, *get_current, *parent; /* names */
 } python;
@@ -57,7 +28,7 @@ static _Thread_local mr__object *kept; /* the exception that a call of this thre
 static void
 drop(mr__object *object)
 {
-  if (object) python.Py_DecRef(object);
+  if (object) py.Py_DecRef(object);
 }
 
 /* --- exceptions --- */
@@ -66,9 +37,9 @@ static void
 keep_exception(void)
 {
   mr__object *type = NULL, *value = NULL, *trace = NULL;
-  python.PyErr_Fetch(&type, &value, &trace);
-  python.PyErr_NormalizeException(&type, &value, &trace);
-  if (value && trace) python.PyException_SetTraceback(value, trace);
+  py.PyErr_Fetch(&type, &value, &trace);
+  py.PyErr_NormalizeException(&type, &value, &trace);
+  if (value && trace) py.PyException_SetTraceback(value, trace);
   drop(type);
   drop(trace);
   drop(kept);
@@ -78,8 +49,8 @@ keep_exception(void)
 mr__object *
 mr_python_take(void)
 {
-  mr__object *taken = kept ? kept : python.None;
-  if (!kept) python.Py_IncRef(taken);
+  mr__object *taken = kept ? kept : py.None;
+  if (!kept) py.Py_IncRef(taken);
   kept = NULL;
   return taken;
 }
@@ -88,7 +59,7 @@ mr_python_take(void)
 static bool
 lacks_room(void)
 {
-  return python.PyErr_ExceptionMatches(python.RecursionError) || python.PyErr_ExceptionMatches(python.MemoryError);
+  return py.PyErr_ExceptionMatches(py.RecursionError) || py.PyErr_ExceptionMatches(py.MemoryError);
 }
 
 /* A callback has raised: its call ends with that. */
@@ -96,17 +67,17 @@ static void
 end_call(mr_context context)
 {
   if (mr_interrupt(context) == MR_OK) keep_exception();
-  else python.PyErr_WriteUnraisable(NULL); /* told of outside of any call */
+  else py.PyErr_WriteUnraisable(NULL); /* told of outside of any call */
 }
 
 static int
 check_signals(void *unused)
 {
   (void)unused;
-  int gil = python.PyGILState_Ensure();
-  bool raised = python.PyErr_CheckSignals() < 0;
+  int gil = py.PyGILState_Ensure();
+  bool raised = py.PyErr_CheckSignals() < 0;
   if (raised) keep_exception();
-  python.PyGILState_Release(gil);
+  py.PyGILState_Release(gil);
   return raised;
 }
 
@@ -116,7 +87,7 @@ check_signals(void *unused)
 static mr__object *
 greenlets(void)
 {
-  return python.PyDict_GetItemWithError(python.PyImport_GetModuleDict(), python.greenlet);
+  return py.PyDict_GetItemWithError(py.PyImport_GetModuleDict(), python.greenlet);
 }
 
 /* This thread's greenlet, with a reference; NULL: its main one, which is the only one where greenlet was never imported. */
@@ -125,12 +96,12 @@ current_greenlet(void)
 {
   mr__object *module = greenlets();
   if (!module) return NULL;
-  mr__object *get = python.PyObject_GetAttr(module, python.get_current);
-  mr__object *current = get ? python.PyObject_CallFunctionObjArgs(get, NULL) : NULL;
-  mr__object *parent = current ? python.PyObject_GetAttr(current, python.parent) : NULL;
-  if (python.PyErr_Occurred()) python.PyErr_Clear(); /* another module of that name */
+  mr__object *get = py.PyObject_GetAttr(module, python.get_current);
+  mr__object *current = get ? py.PyObject_CallFunctionObjArgs(get, NULL) : NULL;
+  mr__object *parent = current ? py.PyObject_GetAttr(current, python.parent) : NULL;
+  if (py.PyErr_Occurred()) py.PyErr_Clear(); /* another module of that name */
   drop(get);
-  bool main = !parent || parent == python.None;
+  bool main = !parent || parent == py.None;
   drop(parent);
   if (!main) return current;
   drop(current);
@@ -149,8 +120,8 @@ mr_python_may_enter(void)
 static void
 note_thread(bool inside)
 {
-  mr__object *ident = python.PyLong_FromUnsignedLongLong((unsigned long long)pthread_self());
-  if (!ident || (inside ? python.PyDict_SetItem(python.inside, ident, python.None) : python.PyDict_DelItem(python.inside, ident)) < 0) python.PyErr_Clear();
+  mr__object *ident = py.PyLong_FromUnsignedLongLong((unsigned long long)pthread_self());
+  if (!ident || (inside ? py.PyDict_SetItem(python.inside, ident, py.None) : py.PyDict_DelItem(python.inside, ident)) < 0) py.PyErr_Clear();
   drop(ident);
 }
 
@@ -180,9 +151,9 @@ end(const callback *ended)
 static bool
 call_python(mr__object *function, const uint64_t numbers[2], const uint8_t *message, uint64_t size, mr__object *last)
 {
-  mr__object *first = python.PyLong_FromUnsignedLongLong(numbers[0]), *second = python.PyLong_FromUnsignedLongLong(numbers[1]);
-  mr__object *bytes = python.PyBytes_FromStringAndSize((const char *)message, (mr__size)size);
-  mr__object *answer = first && second && bytes ? python.PyObject_CallFunctionObjArgs(function, first, second, last, bytes, NULL) : NULL;
+  mr__object *first = py.PyLong_FromUnsignedLongLong(numbers[0]), *second = py.PyLong_FromUnsignedLongLong(numbers[1]);
+  mr__object *bytes = py.PyBytes_FromStringAndSize((const char *)message, (mr__size)size);
+  mr__object *answer = first && second && bytes ? py.PyObject_CallFunctionObjArgs(function, first, second, last, bytes, NULL) : NULL;
   drop(first);
   drop(second);
   drop(bytes);
@@ -194,32 +165,32 @@ void
 mr_python_call(void *data, mr_context context, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply)
 {
   (void)data;
-  int gil = python.PyGILState_Ensure();
+  int gil = py.PyGILState_Ensure();
   callback here;
   begin(&here);
   mr__object *where = NULL;
-  bool ok = python.PyErr_CheckSignals() == 0;
+  bool ok = py.PyErr_CheckSignals() == 0;
   int fast = ok ? mr__lane_call(context, function, in, in_size, reply) : 1;
   if (fast < 0) ok = false;
   if (fast == 0) {
-    where = python.PyLong_FromUnsignedLongLong((uintptr_t)reply);
+    where = py.PyLong_FromUnsignedLongLong((uintptr_t)reply);
     ok = where && call_python(python.call, (uint64_t[]){context, function}, in, in_size, where);
   }
-  if (!ok && lacks_room()) python.PyErr_Clear(); /* without an answer: the script gets an error that says so */
-  else if (!ok || python.PyErr_CheckSignals() < 0) end_call(context);
+  if (!ok && lacks_room()) py.PyErr_Clear(); /* without an answer: the script gets an error that says so */
+  else if (!ok || py.PyErr_CheckSignals() < 0) end_call(context);
   drop(where);
   end(&here);
-  python.PyGILState_Release(gil);
+  py.PyGILState_Release(gil);
 }
 
 void
 mr_python_event(void *data, mr_context context, uint32_t event, uint64_t id, const uint8_t *message, uint64_t size)
 {
   (void)data;
-  int gil = python.PyGILState_Ensure();
+  int gil = py.PyGILState_Ensure();
   callback here;
   begin(&here);
-  mr__object *what = python.PyLong_FromUnsignedLongLong(event);
+  mr__object *what = py.PyLong_FromUnsignedLongLong(event);
   bool told = what && call_python(python.event, (uint64_t[]){context, id}, message, size, what);
   if (!told) {
     end_call(context);
@@ -228,40 +199,29 @@ mr_python_event(void *data, mr_context context, uint32_t event, uint64_t id, con
   }
   drop(what);
   end(&here);
-  python.PyGILState_Release(gil);
+  py.PyGILState_Release(gil);
 }
 
 /* --- opening --- */
 
 static bool
-find_python(void)
+find_names(void)
 {
-  void *process = dlopen(NULL, RTLD_NOW);
-  if (!process) return false;
-#define FIND(result, name, parameters) \
-  if (!(*(void **)&python.name = dlsym(process, #name))) return false;
-  FUNCTIONS(FIND)
-#undef FIND
-  mr__object **recursion = (mr__object **)dlsym(process, "PyExc_RecursionError"), **memory = (mr__object **)dlsym(process, "PyExc_MemoryError");
-  python.None = (mr__object *)dlsym(process, "_Py_NoneStruct");
-  if (!python.None || !recursion || !memory) return false;
-  python.RecursionError = *recursion;
-  python.MemoryError = *memory;
-  python.greenlet = python.PyUnicode_InternFromString("greenlet");
-  python.get_current = python.PyUnicode_InternFromString("getcurrent");
-  python.parent = python.PyUnicode_InternFromString("parent");
+  python.greenlet = py.PyUnicode_InternFromString("greenlet");
+  python.get_current = py.PyUnicode_InternFromString("getcurrent");
+  python.parent = py.PyUnicode_InternFromString("parent");
   return python.greenlet && python.get_current && python.parent;
 }
 
 int
 mr_python_signals(mr__object *call, mr__object *event, mr__object *inside, uint64_t main_thread)
 {
-  if (!find_python()) return 0;
+  if (!mr__python_find() || !find_names()) return 0;
   python.call = call;
   python.event = event;
   python.inside = inside;
-  python.Py_IncRef(call);
-  python.Py_IncRef(event);
-  python.Py_IncRef(inside);
+  py.Py_IncRef(call);
+  py.Py_IncRef(event);
+  py.Py_IncRef(inside);
   return mr_interrupt_hook(check_signals, NULL, main_thread) == MR_OK;
 }

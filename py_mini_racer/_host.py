@@ -184,7 +184,6 @@ class Host:
         if context is None or asked is None or isinstance(asked, _Raised):
             return
         try:
-            answer: _wire.Message
             values = _wire.decode_call(message, context)
             plain = asked.plain
             variables = self._variables(context) if self.waiting else None
@@ -200,24 +199,25 @@ class Host:
                 data = encoder(value)
                 context.reply_set(reply, RETURN, data, len(data), None, 0)
                 return
-            outcome, answer = RETURN, self._answer(value, asked, context)
         except BaseException as error:  # noqa: BLE001 (it goes on through JavaScript)
-            outcome, answer = THROW, self._thrown(error, context)
-        context.reply(reply, outcome, answer)
+            self.raised(reply, error)
+        else:
+            self.answer(number, reply, value)
 
     def answer(self, number: int, reply: int, value: Any) -> None:
-        """The fast lane has called a plain function, which returned that."""
+        """A function has returned that; the fast lane calls plain ones itself."""
         context = self._context()
         if context is None:
             return
         try:
-            outcome, answer = RETURN, self._answer(value, self._held.get(number), context)
+            answer = self._answer(value, self._held.get(number), context)
         except BaseException as error:  # noqa: BLE001 (it goes on through JavaScript)
-            outcome, answer = THROW, self._thrown(error, context)
-        context.reply(reply, outcome, answer)
+            self.raised(reply, error)
+        else:
+            context.reply(reply, RETURN, answer)
 
     def raised(self, reply: int, error: BaseException) -> None:
-        """The fast lane has called a plain function, which raised that."""
+        """A function has raised that."""
         context = self._context()
         if context is not None:
             context.reply(reply, THROW, self._thrown(error, context))

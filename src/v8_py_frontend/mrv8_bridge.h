@@ -168,8 +168,18 @@ const char *mrv8_version(void);
 /* As mr_feature(), for what the bridge knows. Before mrv8_initialize(), too. */
 int32_t mrv8_feature(const char *name);
 
-/* Starts V8. The paths have been checked; NULL where V8 has its own data. */
-mr_status mrv8_initialize(const mr_init_options *options, const mrv8_pool *pool);
+/* A file's contents, mapped for as long as the process lives; NULL where V8 has its own. */
+typedef struct mrv8_file {
+  const void *data;
+  size_t size;
+} mrv8_file;
+
+typedef struct mrv8_files {
+  mrv8_file icu, snapshot;
+} mrv8_files;
+
+/* Starts V8. The files have been checked. */
+mr_status mrv8_initialize(const mr_init_options *options, const mrv8_files *files, const mrv8_pool *pool);
 
 /* (locked) When V8 has something to do in the isolate, which any outermost mrv8_run() does; INT64_MAX: nothing. */
 int64_t mrv8_next_task(mrv8_isolate *isolate);

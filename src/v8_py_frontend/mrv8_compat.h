@@ -5,6 +5,9 @@
 #include <v8-platform.h>
 #include <v8-snapshot.h>
 #include <v8.h>
+#ifdef V8_USE_EXTERNAL_STARTUP_DATA
+#include <unicode/udata.h>
+#endif
 
 #include <chrono>
 #include <cstdint>
@@ -208,6 +211,24 @@ NewStore(v8::Isolate *isolate, const std::shared_ptr<v8::ArrayBuffer::Allocator>
   return v8::ArrayBuffer::NewBackingStore(data, size, release, new Shared(allocator));
 #endif
 }
+
+/* ICU's data, where it has none of its own. It reads no other files then. */
+#ifdef V8_USE_EXTERNAL_STARTUP_DATA
+inline bool
+UseIcuData(const void *data)
+{
+  UErrorCode error = U_ZERO_ERROR;
+  udata_setCommonData(data, &error);
+  udata_setFileAccess(UDATA_ONLY_PACKAGES, &error);
+  return U_SUCCESS(error);
+}
+#else
+inline bool
+UseIcuData(const void *)
+{
+  return false;
+}
+#endif
 
 /* A snapshot that a process's first isolate is for must not add to the read-only objects that all isolates share: beside plain isolates it would be a foreign one, and V8
  * would not notice. */

@@ -49,17 +49,18 @@ mrv8_feature(const char *name)
 }
 
 mr_status
-mrv8_initialize(const mr_init_options *options, const mrv8_pool *pool)
+mrv8_initialize(const mr_init_options *options, const mrv8_files *files, const mrv8_pool *pool)
 {
   if (mrv8::kStartFlags) v8::V8::SetFlagsFromString(mrv8::kStartFlags);
   if (options->flags) {
     v8::V8::SetFlagsFromString(options->flags);
     stack_size = StackSize(options->flags);
   }
-  if (options->icu_path && !v8::V8::InitializeICU(options->icu_path)) return MR_ICU_FOREIGN;
-#ifdef V8_USE_EXTERNAL_STARTUP_DATA
-  v8::V8::InitializeExternalStartupDataFromFile(options->snapshot_path);
-#endif
+  if (files->icu.data && !mrv8::UseIcuData(files->icu.data)) return MR_ICU_FOREIGN;
+  if (files->snapshot.data) {
+    v8::StartupData startup{static_cast<const char *>(files->snapshot.data), static_cast<int>(files->snapshot.size)};
+    v8::V8::SetSnapshotDataBlob(&startup);
+  }
   mrv8::WatchFatalEverywhere();
   v8::V8::InitializePlatform(mrv8::NewPlatform(pool));
   return v8::V8::Initialize() ? MR_OK : MR_NO_MEMORY;

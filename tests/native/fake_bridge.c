@@ -79,6 +79,7 @@ struct mr_reply {
 
 _Thread_local fake_hook fake_on_call, fake_on_delete, fake_on_enter;
 _Thread_local fake_seen fake_last;
+mrv8_files fake_files;
 atomic_int fake_initialize_status, fake_isolate_status, fake_has_no_heap;
 _Thread_local mr_init_options fake_init_options;
 _Thread_local mr_context_options fake_context_options;
@@ -145,8 +146,9 @@ mrv8_feature(const char *name)
 }
 
 mr_status
-mrv8_initialize(const mr_init_options *options, const mrv8_pool *pool)
+mrv8_initialize(const mr_init_options *options, const mrv8_files *files, const mrv8_pool *pool)
 {
+  fake_files = *files;
   fake_pool = pool;
   fake_init_options = *options;
   return (mr_status)atomic_exchange(&fake_initialize_status, MR_OK);

@@ -53,5 +53,6 @@ uint64_t fake_tasks(void);
 
 /* What mrv8_initialize() was given. */
 extern const mrv8_pool *fake_pool;
+extern mrv8_files fake_files;
 
 #endif /* FAKE_BRIDGE_H_ */

@@ -112,6 +112,20 @@ files_that_are_cut_damaged_or_strange_are_foreign(void **state)
 }
 #endif
 
+#if MR_BUILD_HAS_BLOBS
+static bool
+is_in_file(const char *path, const void *data)
+{
+  FILE *file = fopen(path, "rb");
+  assert_non_null(file);
+  const unsigned char *at = data;
+  bool same = true;
+  for (int byte; same && (byte = getc(file)) != EOF;) same = *at++ == byte;
+  fclose(file);
+  return same;
+}
+#endif
+
 static void *
 init_once(void *status)
 {
@@ -164,6 +178,14 @@ it_starts_once(void **state)
   assert_string_equal(fake_init_options.flags, "--some-flag");
   assert_ptr_equal(fake_init_options.icu_path, ICU);
   assert_ptr_equal(fake_init_options.snapshot_path, SNAPSHOT);
+#if MR_BUILD_HAS_BLOBS
+  assert_int_equal(fake_files.icu.size, MR_BUILD_ICU_SIZE);
+  assert_int_equal(fake_files.snapshot.size, MR_BUILD_SNAPSHOT_SIZE);
+  assert_true(is_in_file(icu, fake_files.icu.data) && is_in_file(snapshot, fake_files.snapshot.data));
+#else
+  assert_null(fake_files.icu.data);
+  assert_null(fake_files.snapshot.data);
+#endif
   assert_int_equal(init_with(ICU, SNAPSHOT), MR_ALREADY_INITIALIZED);
   assert_int_equal(mr_init(NULL), MR_ALREADY_INITIALIZED);
   mr_context context = open_context();

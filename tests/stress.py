@@ -177,6 +177,11 @@ class Round:
     def do_interrupt(self, ctx: MiniRacer, *_: object) -> None:
         ctx.interrupt()
 
+    def do_terminate(self, ctx: MiniRacer, *_: object) -> None:
+        context = ctx._ctx
+        if context is not None:
+            context.terminate()
+
     def do_buffer(self, ctx: MiniRacer, *_: object) -> None:
         view = ctx.eval("new Uint8Array(1000).fill(7)")
         assert view[999] == 7

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import random
 import sys
 import threading
 import time
@@ -19,13 +18,13 @@ from py_mini_racer import (
     JSEvalException,
     JSObject,
     JSPromise,
-    JSPromiseError,
     JSTerminatedException,
     JSTimeoutException,
     MiniRacer,
 )
 from py_mini_racer._context import Context
 from tests.child import output_of
+from tests.stress import Round
 
 
 def context_of(ctx: MiniRacer) -> Context:
@@ -232,111 +231,13 @@ def test_ten_thousand_leave_nothing_behind(work: str) -> None:
 # --- all at once ---
 
 
-class Mix:
-    """Threads that do things to a few contexts, at random, until the time is up."""
-
-    def __init__(self, seed: int, seconds: float) -> None:
-        self.seed = seed
-        self.end = time.monotonic() + seconds
-        self.contexts = [MiniRacer(unhandled_rejection=lambda _: None) for _ in range(4)]
-        self.wrong: list[str] = []
-        self.done = 0
-
-    def run(self) -> None:
-        threads = [threading.Thread(target=self._work, args=(number,), daemon=True) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(self.end - time.monotonic() + 30)
-        stuck = sum(thread.is_alive() for thread in threads)
-        assert (stuck, self.wrong) == (0, []), f"with the seed {self.seed}"
-        for context in self.contexts:
-            context.close()
-
-    def _work(self, number: int) -> None:
-        chance = random.Random(self.seed * 100 + number)
-        steps = [step for name, step in vars(Mix).items() if name.startswith("do_")]
-        while time.monotonic() < self.end:
-            place = chance.randrange(4)
-            try:
-                chance.choice(steps)(self, self.contexts[place], chance, place)
-            except (JSEvalException, JSPromiseError, JSConversionException):
-                pass  # closed, stopped, or rejected, by another thread or on purpose
-            except Exception as error:
-                self.wrong.append(repr(error))
-            self.done += 1
-
-    def do_eval(self, ctx: MiniRacer, *_: object) -> None:
-        assert ctx.eval("[1, 2, 3].map(x => x * 2).join()") == "2,4,6"
-
-    def do_copy(self, ctx: MiniRacer, *_: object) -> None:
-        assert ctx.eval("({a: [1, {b: new Map([[1, 2]])}]})", copy=True) == {"a": [1, {"b": {1: 2}}]}
-
-    def do_callbacks(self, ctx: MiniRacer, chance: random.Random, _: int) -> None:
-        def back(number: int, thing: object) -> object:
-            if chance.random() < 0.02:
-                raise ValueError
-            return [number, thing]
-
-        ctx.eval("f => { for (let i = 0; i < 10; i++) f(i, {}); }")(back)
-
-    def do_nest(self, ctx: MiniRacer, *_: object) -> None:
-        def down(depth: int) -> object:
-            return depth and ctx.eval("f => n => f(n)")(down)(depth - 1)
-
-        down(5)
-
-    def do_call_another(self, ctx: MiniRacer, _: random.Random, place: int) -> None:
-        other = self.contexts[(place + 1) % 4]
-        ctx.eval("f => f()")(lambda: other.eval("1 + 1", timeout_sec=0.2))
-
-    def do_promise(self, ctx: MiniRacer, *_: object) -> None:
-        code = (
-            "new Promise((a, b) => setTimeout(() => Math.random() < 0.5 ? a({}) : b(new Error()), Math.random() * 3))"
-        )
-        ctx.eval(code).get(timeout=0.5)
-
-    def do_timers(self, ctx: MiniRacer, *_: object) -> None:
-        ctx.eval(
-            "for (let i = 0; i < 20; i++) { let n = 0; const id = setInterval(() => { if (n++ > 3) clearInterval(id); }, i % 3); }"
-        )
-
-    def do_reject(self, ctx: MiniRacer, *_: object) -> None:
-        ctx.eval("Promise.reject(new Error()); 1")
-
-    def do_time_out(self, ctx: MiniRacer, *_: object) -> None:
-        ctx.eval("for (;;) { Math.sin(1); }", timeout_sec=0.005)
-
-    def do_terminate(self, ctx: MiniRacer, *_: object) -> None:
-        context = ctx._ctx
-        if context is not None:
-            context.terminate()
-
-    def do_buffer(self, ctx: MiniRacer, *_: object) -> None:
-        view = ctx.eval("new Uint8Array(1000).fill(7)")
-        assert view[999] == 7
-        ctx.eval("b => b.length")(view)
-
-    def do_hold(self, ctx: MiniRacer, *_: object) -> None:
-        held = ctx.eval("({x: {y: [1]}})")
-        held["z"] = [1, {"q": 2}]
-        held["x"]["y"].append(3)
-        assert repr(held)
-
-    def do_close(self, ctx: MiniRacer, chance: random.Random, place: int) -> None:
-        if chance.random() < 0.1:
-            self.contexts[place] = MiniRacer(unhandled_rejection=lambda _: None)
-            ctx.close()
-
-
 def test_threads_that_do_everything_at_once() -> None:
-    mix = Mix(
-        seed=int(os.environ.get("STRESS_SEED") or time.time_ns() % 10**6),
-        seconds=float(os.environ.get("STRESS_SECONDS") or 5),
-    )
-    print("seed", mix.seed)
-    mix.run()
-    assert mix.done > 100
+    """A round of `make stress`, within this process."""
+    seed = int(os.environ.get("STRESS_SEED") or time.time_ns() % 10**6)
+    print("seed", seed)
+    stress = Round(seed, float(os.environ.get("STRESS_SECONDS") or 5), forks=False)
+    stress.run(lambda _: None)
+    assert stress.steps.total() > 100
 
 
 # --- forks ---

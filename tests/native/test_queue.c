@@ -61,15 +61,6 @@ await_events(int count)
   for (int64_t end = mr__now() + 30000 * MS; atomic_load(&events) < count; sleep_for(MS / 2)) REQUIRE(mr__now() < end);
 }
 
-static mr_context
-open_with_events(void)
-{
-  mr_context opened = 0;
-  mr_context_options options = {.struct_size = sizeof options, .event = on_event};
-  REQUIRE(mr_context_new(&options, &opened) == MR_OK);
-  return opened;
-}
-
 static int
 open_one(void **state)
 {
@@ -78,7 +69,7 @@ open_one(void **state)
   told.delay = 0;
   memset(told.status, 0x55, sizeof told.status);
   atomic_store(&events, 0);
-  context = open_with_events();
+  context = open_with_events(on_event);
   return 0;
 }
 
@@ -149,7 +140,7 @@ what_cannot_be_submitted_is_refused_and_never_told(void **state)
   assert_int_equal(mr_submit(context, MR_DO_EVAL, 7, "int 1", 5, &numbered), MR_BAD_ARGUMENT);
   assert_int_equal(mr_submit(context, MR_DO_CALL, 0, "int 1", 5, &numbered), MR_BAD_HANDLE);
   assert_int_equal(mr_submit(0, MR_DO_EVAL, 0, "int 1", 5, &numbered), MR_BAD_CONTEXT);
-  mr_context closed = open_with_events();
+  mr_context closed = open_with_events(on_event);
   mr_context_close(closed);
   assert_int_equal(mr_submit(closed, MR_DO_EVAL, 0, "int 1", 5, &numbered), MR_BAD_CONTEXT);
   assert_int_equal(mr_submit(context, MR_DO_CALL, 12345, "int 1", 5, &numbered), MR_OK); /* stale: found out when it runs */
@@ -275,7 +266,7 @@ a_close_ends_and_tells_all(void **state)
   for (int round = 0; round < 30; round++) {
     told.count = 0;
     told.delay = round % 3 ? MS / 10 : 0;
-    mr_context closed = open_with_events();
+    mr_context closed = open_with_events(on_event);
     for (uint64_t i = 1; i <= 50; i++) submit(closed, i, i == 20 ? "loop" : "int 1", 0);
     sleep_for(round * MS / 20);
     mr_context_close(closed);
@@ -294,7 +285,7 @@ static void
 a_close_from_within_tells_all(void **state)
 {
   (void)state;
-  mr_context closed = open_with_events();
+  mr_context closed = open_with_events(on_event);
   job closer = {.context = closed, .script = "call; int 1", .on_call = {close_it, &closed}};
   atomic_bool inside = false;
   job holder = {.context = closed, .script = "call; sleep 50"};
@@ -316,7 +307,7 @@ a_busy_context_costs_no_thread_and_delays_no_other(void **state)
   static job holders[BUSY];
   static atomic_bool inside[BUSY];
   for (int i = 0; i < BUSY; i++) {
-    busy[i] = open_with_events();
+    busy[i] = open_with_events(on_event);
     eval_int(busy[i], "timer 1 event 1 1");
     holders[i] = (job){.context = busy[i], .script = "call; loop"};
     start_inside(&holders[i], &inside[i]);
@@ -387,7 +378,7 @@ many_contexts_need_few_threads(void **state)
   (void)state;
   enum { CONTEXTS = 1000 };
   static mr_context many[CONTEXTS];
-  for (int i = 0; i < CONTEXTS; i++) many[i] = open_with_events();
+  for (int i = 0; i < CONTEXTS; i++) many[i] = open_with_events(on_event);
   int before = threads_of_this_process(), most = 0;
   for (uint64_t i = 0; i < CONTEXTS; i++) submit(many[i], i + 1, "sleep 1; int 1", 0);
   for (int now; told_count() < CONTEXTS; sleep_for(MS))
@@ -427,7 +418,7 @@ everything_at_once(void **state)
     pthread_mutex_lock(&told.mutex);
     told.count = 0;
     pthread_mutex_unlock(&told.mutex);
-    mr_context shared = open_with_events();
+    mr_context shared = open_with_events(on_event);
     worker workers[4];
     for (size_t i = 0; i < COUNT(workers); i++) {
       workers[i] = (worker){.to = shared, .first = 1 + i * 1000};
@@ -455,7 +446,7 @@ a_child_has_none_of_the_parents(void **state)
   (void)state;
   SKIP_UNDER_TSAN();
   atomic_bool inside = false;
-  mr_context idle = open_with_events();
+  mr_context idle = open_with_events(on_event);
   job holder = {.context = context, .script = "call; sleep 200"};
   start_inside(&holder, &inside);
   submit(context, 1, "int 1", 0);

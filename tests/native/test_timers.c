@@ -48,21 +48,12 @@ await_fired(int count)
   for (int64_t end = mr__now() + 20000 * MS; fired_count() < count; sleep_for(MS / 2)) REQUIRE(mr__now() < end);
 }
 
-static mr_context
-open_with_events(void)
-{
-  mr_context opened = 0;
-  mr_context_options options = {.struct_size = sizeof options, .event = on_event};
-  REQUIRE(mr_context_new(&options, &opened) == MR_OK);
-  return opened;
-}
-
 static int
 open_one(void **state)
 {
   (void)state;
   fired.count = 0;
-  context = open_with_events();
+  context = open_with_events(on_event);
   return 0;
 }
 
@@ -190,7 +181,7 @@ timers_go_with_their_context(void **state)
 {
   (void)state;
   for (int i = 0; i < 100; i++) {
-    mr_context closed = open_with_events();
+    mr_context closed = open_with_events(on_event);
     eval_int(closed, "timer 0 int 1; timer 1 loop; every 1 int 1; timer 60000 int 1; int 1");
     sleep_for(i * MS / 30);
     mr_context_close(closed);
@@ -202,7 +193,7 @@ static void
 a_slow_callback_delays_only_its_own_context(void **state)
 {
   (void)state;
-  mr_context slow = open_with_events();
+  mr_context slow = open_with_events(on_event);
   eval_int(slow, "timer 1 event 1 1|sleep 300");
   await_fired(1);
   int64_t begin = mr__now();

@@ -71,6 +71,16 @@ open_context(void)
   return context;
 }
 
+/* One that tells of its events. */
+static inline mr_context
+open_with_events(mr_host_event event)
+{
+  mr_context context = 0;
+  mr_context_options options = {.struct_size = sizeof options, .event = event};
+  REQUIRE(mr_context_new(&options, &context) == MR_OK);
+  return context;
+}
+
 static inline mr_status
 eval_into(mr_context context, const char *script, int64_t timeout, mr_result *result)
 {

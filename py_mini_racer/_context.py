@@ -435,9 +435,10 @@ class Context:
 
     def limit_memory(self, number: int) -> None:
         """Sets the heap size in bytes that stops calls which have no limit of their own; 0: none."""
+        options = make_options(max_memory=number) if number else None
         self.max_memory = number or None
         self.memory_limit_reached = False
-        self.options = make_options(max_memory=number) if number else None
+        self.options = options
         if self.crossing and self.options:
             self._kept.append(self.options)  # a call on another thread may be about to read it
         if self.crossing:
@@ -445,7 +446,7 @@ class Context:
 
     def soft_limit(self, number: int) -> None:
         """Sets the heap size in bytes above which V8 collects with more zeal; 0: none."""
-        self.library.mr_soft_limit(self._id, number)
+        self.library.mr_soft_limit(self._id, memory("limit", number or None))
 
     def soft_limit_reached(self) -> bool:
         """Whether the heap was that large since."""

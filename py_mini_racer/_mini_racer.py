@@ -47,6 +47,19 @@ class _JsonModule:
         return json
 
 
+def _snapshot_number(snapshot: object) -> int:
+    from py_mini_racer._snapshot import number_of
+
+    return number_of(snapshot)
+
+
+def _handler(name: str, handler: Any) -> Any:
+    if handler is not None and not callable(handler):
+        msg = f"{name} must be a function of one argument, not {type(handler).__name__}"
+        raise TypeError(msg)
+    return handler
+
+
 class MiniRacer:
     """A JavaScript context: a heap of its own, with a set of globals that stays from one evaluation to the next.
 
@@ -117,8 +130,11 @@ class MiniRacer:
                 max_stack=max_stack,
                 max_buffer_memory=max_buffer_memory,
                 console=console,
-                snapshot=0 if snapshot is None else snapshot._open(),
+                snapshot=0 if snapshot is None else _snapshot_number(snapshot),
             )
+        elif not hasattr(context, "host"):
+            msg = f"context must be another MiniRacer's context, not {type(context).__name__}: options of a new one have names"
+            raise TypeError(msg)
         elif console is not None:
             msg = "the console belongs to the MiniRacer that opens the context, not to one that shares it"
             raise JSValueError(msg)
@@ -135,8 +151,8 @@ class MiniRacer:
             from py_mini_racer._scripts import CodeCache
 
             self._ctx.code_cache = CodeCache(code_cache)
-        self._ctx.on_unhandled = unhandled_rejection or self._ctx.on_unhandled
-        self._ctx.on_uncaught = uncaught_exception or self._ctx.on_uncaught
+        self._ctx.on_unhandled = _handler("unhandled_rejection", unhandled_rejection) or self._ctx.on_unhandled
+        self._ctx.on_uncaught = _handler("uncaught_exception", uncaught_exception) or self._ctx.on_uncaught
         self._ctx.event_loop = event_loop or self._ctx.event_loop
 
     def __enter__(self) -> Self:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 from collections import deque
+from operator import index
 from os import getpid, register_at_fork
 from time import monotonic
 from weakref import WeakSet
@@ -74,7 +75,8 @@ class _Rack:
         self.process = getpid()
         self.lock = allocate_lock()
         self.closed = False
-        self.idle = [_Slot() for _ in range(size)]  # the one used last is used first
+        self.idle: list[_Slot] = []  # the one used last is used first
+        self.unused = size  # slots that nobody has asked for yet
         self.waiters: deque[_Waiter] = deque()
         self.in_use = self.checkouts = self.made = self.replaced = self.timeouts = 0
         self.wait_time = 0.0
@@ -84,9 +86,12 @@ class _Rack:
         with self.lock:
             if self.closed:
                 raise JSClosedException("the pool is closed")
-            if self.idle and not self.waiters:
+            if (self.idle or self.unused) and not self.waiters:
                 self.in_use += 1
-                return self.idle.pop()
+                if self.idle:
+                    return self.idle.pop()
+                self.unused -= 1
+                return _Slot()
             waiter = _Waiter(loop)
             self.waiters.append(waiter)
             return waiter
@@ -147,7 +152,7 @@ class MiniRacerPool:
         max_uses: int | None = None,
         **limits: Any,
     ) -> None:
-        if size < 1 or (max_uses is not None and max_uses < 1):
+        if index(size) < 1 or (max_uses is not None and index(max_uses) < 1):
             raise JSValueError("size and max_uses must be at least 1")
         if isolation not in ("context", "realm"):
             raise JSValueError(f'isolation must be "context" or "realm", not {isolation!r}')
@@ -200,7 +205,7 @@ class MiniRacerPool:
         with rack.lock:
             return {
                 "size": self._size,
-                "idle": len(rack.idle),
+                "idle": len(rack.idle) + rack.unused,
                 "in_use": rack.in_use,
                 "waiting": len(rack.waiters),
                 "checkouts": rack.checkouts,
@@ -215,7 +220,7 @@ class MiniRacerPool:
         rack = self._rack
         with rack.lock:
             rack.closed = True
-            slots, rack.idle = rack.idle, []
+            slots, rack.idle, rack.unused = rack.idle, [], 0
             waiters = list(rack.waiters)
             rack.waiters.clear()
         for waiter in waiters:

@@ -83,9 +83,6 @@ class Snapshot:
         if self._id:
             self._release(self._id)
 
-    def _open(self) -> int:
-        return self._id
-
     @classmethod
     def create(
         cls,
@@ -184,6 +181,14 @@ def _take(cls: type[Snapshot], context: Context, *, fresh: bool) -> Snapshot:
     made = cls.__new__(cls)
     made._adopt(status, number.value)
     return made
+
+
+def number_of(snapshot: object) -> int:
+    """What the library knows the snapshot by."""
+    if not isinstance(snapshot, Snapshot):
+        msg = f"snapshot must be a Snapshot, not {type(snapshot).__name__}: make one with Snapshot(bytes) or Snapshot.create"
+        raise TypeError(msg)
+    return snapshot._id
 
 
 __all__ = ["Snapshot"]

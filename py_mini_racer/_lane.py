@@ -76,6 +76,10 @@ def _decode_at(address: int, size: int, context: Context) -> Any:
     return _wire.decode(string_at(address, size), context)
 
 
+def _from_json(text: str, loads: Any) -> Any:
+    return loads(text)
+
+
 def crossing(context: Context | RealmContext, number: int) -> Any:
     """The way into a context that the library offers; None in the ctypes lane."""
     if offers is None:
@@ -87,8 +91,8 @@ def crossing(context: Context | RealmContext, number: int) -> Any:
 
 plain: dict[str, Any] = {"encode": _wire.encode, "encode_array": _wire.encode_array, "decode": _wire.decode}
 offers = _open()
-decode_at = _decode_at
+decode_at, from_json = _decode_at, _from_json
 if offers is not None and not TYPE_CHECKING:
-    decode_at = offers["decode_at"]
+    decode_at, from_json = offers["decode_at"], offers["from_json"]
     Handle, Mapped, Function = offers["Handle"], offers["Mapped"], offers["Function"]
     _wire.encode, _wire.encode_array, _wire.decode = offers["encode"], offers["encode_array"], offers["decode"]

@@ -729,7 +729,14 @@ class MiniRacer:
     def _from_json(self, text: Any) -> Any:
         if not isinstance(text, str):
             raise WrongReturnTypeException(type(text))
-        return self.json_impl.loads(text)
+        import json
+
+        loads = self.json_impl.loads
+        if loads is not json.loads:
+            return loads(text)
+        from py_mini_racer._lane import from_json
+
+        return from_json(text, loads)
 
     def call(
         self,

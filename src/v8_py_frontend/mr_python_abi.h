@@ -80,11 +80,14 @@ enum {
   X(mr__object *, PyImport_GetModuleDict, (void))                                        \
   X(int, PyDict_DelItem, (mr__object *, mr__object *))                                   \
   X(mr__object *, PyLong_FromLong, (long))                                               \
+  X(mr__object *, PyLong_FromLongLong, (long long))                                      \
   X(mr__object *, PyLong_FromUnsignedLongLong, (unsigned long long))                     \
   X(unsigned long long, PyLong_AsUnsignedLongLong, (mr__object *))                       \
   X(long long, PyLong_AsLongLongAndOverflow, (mr__object *, int *))                      \
   X(mr__object *, PyFloat_FromDouble, (double))                                          \
   X(double, PyFloat_AsDouble, (mr__object *))                                            \
+  X(double, PyOS_string_to_double, (const char *, char **, mr__object *))                \
+  X(mr__object *, PyUnicode_DecodeUTF8, (const char *, mr__size, const char *))          \
   X(mr__object *, PyUnicode_DecodeLatin1, (const char *, mr__size, const char *))        \
   X(mr__object *, PyUnicode_DecodeUTF16, (const char *, mr__size, const char *, int *))  \
   X(mr__size, PyUnicode_GetLength, (mr__object *))                                       \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mini_racer.h"
+#include "mr_python_json.h"
 #include "mr_python_lane.h"
 #include "mr_python_signals.h"
 #include "mr_python_wire.h"
@@ -455,6 +456,16 @@ decode(mr__object *self, mr__object *const *arguments, mr__size count)
   return py.PyBytes_AsStringAndSize(arguments[0], &data, &size) < 0 ? NULL : mr__python_decode((const uint8_t *)data, (size_t)size, arguments[1]);
 }
 
+/* from_json(text, loads): what loads(text) gives, which is only asked about what C does not know */
+static mr__object *
+from_json(mr__object *self, mr__object *const *arguments, mr__size count)
+{
+  (void)self;
+  if (count != 2 || arguments[0]->type != py.Unicode) return py.PyErr_SetString(py.TypeError, "from_json() takes a str and json.loads"), NULL;
+  mr__object *value = mr__python_json(arguments[0]);
+  return value || py.PyErr_Occurred() ? value : py.PyObject_CallFunctionObjArgs(arguments[1], arguments[0], NULL);
+}
+
 /* decode_at(address, size, context): the same for a message that is in the library's memory. */
 static mr__object *
 decode_at(mr__object *self, mr__object *const *arguments, mr__size count)
@@ -558,7 +569,8 @@ static mr__spec function_spec = {"py_mini_racer.Function", sizeof(mr__handle_obj
 static mr__method functions[] = {{"encode", (void *)encode, MR__METHOD_FAST, NULL},
                                  {"encode_array", (void *)encode_array, MR__METHOD_FAST, NULL},
                                  {"decode", (void *)decode, MR__METHOD_FAST, NULL},
-                                 {"decode_at", (void *)decode_at, MR__METHOD_FAST, NULL}};
+                                 {"decode_at", (void *)decode_at, MR__METHOD_FAST, NULL},
+                                 {"from_json", (void *)from_json, MR__METHOD_FAST, NULL}};
 
 /* A new type; with a base when there is one. */
 static mr__object *

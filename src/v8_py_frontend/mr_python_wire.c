@@ -17,14 +17,14 @@
 static int builds; /* that have paused it */
 static int paused;
 
-static void
-pause_collector(void)
+void
+mr__python_pause_collector(void)
 {
   if (builds++ == 0) paused = py.PyGC_Disable();
 }
 
-static void
-resume_collector(void)
+void
+mr__python_resume_collector(void)
 {
   if (--builds == 0 && paused) py.PyGC_Enable();
 }
@@ -385,13 +385,13 @@ mr__python_decode(const uint8_t *data, size_t size, mr__object *context)
     return scalar_at(data, context, false);
   reader from = {.at = data, .end = data + size, .context = context};
   bool large = size >= LARGE;
-  if (large) pause_collector();
+  if (large) mr__python_pause_collector();
   mr__object *value = build(&from);
   if (value && from.at != from.end) {
     py.Py_DecRef(value);
     value = NULL;
   }
-  if (large) resume_collector();
+  if (large) mr__python_resume_collector();
   for (uint32_t i = 0; i < from.keys.count; i++) py.Py_DecRef(from.keys.items[i]);
   free(from.keys.items);
   free(from.containers.items);

@@ -26,6 +26,10 @@ typedef struct mr__handle_object {
   uint64_t handle;
 } mr__handle_object;
 
+/* While large values are built, the collector is paused: it would look at a half-built one again and again. Nests. */
+void mr__python_pause_collector(void);
+void mr__python_resume_collector(void);
+
 /* The object of a whole message; a new reference. NULL: with an exception. `context`: the Context that the message is from. */
 mr__object *mr__python_decode(const uint8_t *data, size_t size, mr__object *context);
 

@@ -1,16 +1,18 @@
 """JavaScript for event loops: what is awaited is submitted to the library, whose threads run it and tell of its end.
 
-Nothing here waits for a context. What comes of a submission is handed to its loop by `call_soon_threadsafe`, on whatever thread it came. asyncio is imported
+Nothing here waits for a context. A promise is asked at once, on the loop's thread, where its context is free, and answers there if it is settled. What comes
+later, on whatever thread, is handed to its loop in batches: one `call_soon_threadsafe` for all that has come since the loop last looked. asyncio is imported
 when it is first needed.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from contextvars import copy_context
 from math import inf
 
-from py_mini_racer import _dll
-from py_mini_racer._exc import JSTimeoutException
+from py_mini_racer import _dll, _wire
+from py_mini_racer._exc import JSBusyError, JSTimeoutException
 from py_mini_racer._types import JSPromise
 
 TYPE_CHECKING = False
@@ -23,22 +25,56 @@ if TYPE_CHECKING:
     from py_mini_racer._promises import JSPromiseImpl
 
 
+class Inbox:
+    """What has come for one loop, and it has not looked at yet."""
+
+    __slots__ = ("_due", "_news", "loop")
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.loop = loop
+        self._news: deque[tuple[_Wait, Any, BaseException | None]] = deque()
+        self._due = False  # the loop was told that there is something
+
+    def put(self, wait: _Wait, value: Any, error: BaseException | None) -> None:
+        """Any thread."""
+        self._news.append((wait, value, error))
+        if self._due:
+            return
+        self._due = True
+        try:
+            self.loop.call_soon_threadsafe(self._look)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            self._news.clear()
+
+    def _look(self) -> None:
+        self._due = False  # before: what comes from now on is told again, or seen below
+        news = self._news
+        while news:
+            wait, value, error = news.popleft()
+            wait.settle(value, error)
+
+
+def _inbox_of(context: Context, loop: AbstractEventLoop) -> Inbox:
+    """The context's inbox for the loop. It has one, as most are used in one loop."""
+    inbox = context.inbox
+    if inbox is None or inbox.loop is not loop:
+        inbox = context.inbox = Inbox(loop)
+    return inbox
+
+
 class _Wait:
     """One await of a submission. Called with its outcome on any thread, or never when the loop is gone."""
 
-    __slots__ = ("_loop", "future", "over", "variables")
+    __slots__ = ("_inbox", "future", "over", "variables")
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, context: Context, loop: AbstractEventLoop) -> None:
+        self._inbox = _inbox_of(context, loop)
         self.future: Future[tuple[Any, BaseException | None]] = loop.create_future()
         self.over = False
         self.variables = copy_context()
 
     def __call__(self, value: Any, error: BaseException | None) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self.settle, value, error)
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            return
+        self._inbox.put(self, value, error)
 
     def settle(self, value: Any, error: BaseException | None) -> None:
         self.over = True
@@ -48,7 +84,7 @@ class _Wait:
     async def until_over(self) -> None:
         """For who was cancelled: waits until nothing runs any more."""
         while not self.over:
-            self.future = self._loop.create_future()
+            self.future = self._inbox.loop.create_future()
             await self.future
 
 
@@ -56,7 +92,7 @@ async def submitted(context: Context, options: _dll.Options, submit: Callable[[_
     """Submits with the options and waits for the outcome. Cancelled, it stops the script and waits for its end; cancelled once more, it does not."""
     from asyncio import CancelledError, get_running_loop
 
-    wait = _Wait(get_running_loop())
+    wait = _Wait(context, get_running_loop())
     host = context.host
     options.call = number = host.wait(wait)
     try:
@@ -92,16 +128,20 @@ async def awaited(
     from asyncio import get_running_loop
 
     loop = get_running_loop()
-    wait = _Wait(loop)
     context = promise._context
+    wait = _Wait(context, loop)
     options.call = number = context.host.wait(wait)
-    timer = loop.call_at(until[0], wait.settle, None, until[1]) if until else None
+    timer = None
     try:
-        context.submit(_dll.DO_AWAIT, promise._wire_handle, None, options)
-        value, error = await wait.future
-    except BaseException:
-        context.cancel(number)
-        raise
+        value = _asked(promise, options)
+        if value is not _wire.HOLE_VALUE:
+            return value
+        timer = loop.call_at(until[0], wait.settle, None, until[1]) if until else None
+        try:
+            value, error = await wait.future
+        except BaseException:
+            context.cancel(number)
+            raise
     finally:
         context.host.forget(number)
         if timer is not None:
@@ -112,6 +152,19 @@ async def awaited(
         finally:
             del error, wait, timer, until
     return value
+
+
+def _asked(promise: JSPromiseImpl, options: _dll.Options) -> Any:
+    """The value of a settled promise. HOLE_VALUE: the host is going to be told."""
+    context = promise._context
+    if not options.flags & _dll.COPY:  # a copy may take long, and call the script's getters
+        options.flags |= _dll.TRY
+        try:
+            return context.on("mr_await", promise._wire_handle, None, options)
+        except JSBusyError:  # another thread is in the context
+            pass
+    context.submit(_dll.DO_AWAIT, promise._wire_handle, None, options)
+    return _wire.HOLE_VALUE
 
 
 async def flattened(

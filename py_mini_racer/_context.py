@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from logging import Logger
     from typing import Any, NoReturn
 
+    from py_mini_racer._async import Inbox
     from py_mini_racer._console import ConsoleMessage
     from py_mini_racer._modules import Modules
     from py_mini_racer._objects import JSObjectImpl
@@ -284,6 +285,7 @@ class Context:
         self.eval_plain: Callable[[str, int], Any] = self.crossing.eval if self.crossing else self.eval_slowly
         self.on_unhandled: Callable[[Any], object] | None = None
         self.on_uncaught: Callable[[Any], object] | None = None
+        self.inbox: Inbox | None = None  # of _async
         _host.add(self._id, self.host)
 
     def close(self) -> None:

@@ -78,6 +78,7 @@ COPY = 1
 MAPS_AS_PAIRS = 2
 CLASS_NAMES = 4
 CODE_CACHE = 8
+TRY = 16
 
 # Events, and what a host function says.
 EVENT_RELEASED = 1

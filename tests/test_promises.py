@@ -230,6 +230,45 @@ def test_thousands_pending(ctx):
     asyncio.run(main())
 
 
+def test_a_settled_one_answers_at_once(ctx):
+    settled, pending = ctx.eval("Promise.resolve(7)"), ctx.eval("new Promise((resolve) => setTimeout(resolve, 5, 8))")
+
+    async def main():
+        with pytest.raises(StopIteration) as answer:
+            settled.__await__().send(None)
+        assert answer.value.value == 7
+        with pytest.raises(JSPromiseError, match="no"):
+            ctx.eval("Promise.reject('no')").__await__().send(None)
+        later = pending.__await__()
+        assert asyncio.isfuture(later.send(None))
+        later.close()
+        assert await pending == 8
+
+    asyncio.run(main())
+    assert not ctx._ctx.host.waiting
+
+
+def test_what_comes_at_once_wakes_the_loop_once(ctx, monkeypatch):
+    ctx.eval("var all; function promise() { return new Promise((resolve) => (all ??= []).push(resolve)); }")
+
+    async def main():
+        loop, woken = asyncio.get_running_loop(), []
+        waiting = [asyncio.ensure_future(ctx.eval("promise()").get_async()) for _ in range(1000)]
+        await asyncio.sleep(0)  # they wait now
+        tell = loop.call_soon_threadsafe
+
+        def count(*arguments):
+            woken.append(1)
+            return tell(*arguments)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", count)
+        ctx.eval("all.forEach((resolve, i) => resolve(i)); 1")
+        assert await asyncio.gather(*waiting) == list(range(1000))
+        assert len(woken) == 1
+
+    asyncio.run(main())
+
+
 def test_nothing_is_left_behind(ctx):
     import gc
 

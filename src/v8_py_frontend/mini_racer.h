@@ -66,7 +66,7 @@ extern "C" {
   X(MR_CPU_TIME, -20, "JavaScript used up its CPU time")                                                                                                  \
   X(MR_FORKED, -21, "another thread was in this context, or V8 could not be brought to a stop, when the process was forked: open a new one in the child") \
   X(MR_INTERRUPTED, -22, "the interrupt hook, or a callback, ended the call")                                                                             \
-  X(MR_BUSY, -23, "the context cannot be entered from here: a signal handler interrupted it, or another coroutine of this thread is in it")               \
+  X(MR_BUSY, -23, "the context cannot be entered: its thread was interrupted here, another coroutine is in it, or the call does not wait")                \
   X(MR_NO_SNAPSHOT, -24, "the context cannot become a snapshot")
 
 typedef enum mr_status {
@@ -167,6 +167,8 @@ objects cannot be in a snapshot; contexts made of it have them */
 #define MR_CLASS_NAMES 4u   /* with MR_COPY: an object that is an instance of a class comes with the class's name */
 
 #define MR_CODE_CACHE 8u /* mr_eval: MR_EVENT_CODE_CACHE comes when the script has run without an exception */
+
+#define MR_TRY 16u /* MR_BUSY at once, where the call would wait for a thread that has the context; mr_submit() waits all the same */
 
 /* Memory of the caller. */
 typedef struct mr_slice {

@@ -389,7 +389,8 @@ mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options
     return status;
   }
   if (full.call) mr__level_announce(entered);
-  status = mr__lock_acquire(&in->lock, entered->budget.deadline);
+  if (!(full.flags & MR_TRY) || mr__lock_is_mine(&in->lock)) status = mr__lock_acquire(&in->lock, entered->budget.deadline);
+  else status = mr__lock_try(&in->lock) ? MR_OK : MR_BUSY;
   if (status == MR_OK) {
     status = mr__run_locked(entered, request, result);
     mr__context_leave(in);

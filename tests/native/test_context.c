@@ -309,6 +309,42 @@ waiting_counts_against_the_timeout(void **state)
   mr_context_close(running.context);
 }
 
+static mr_status
+try_to_eval(mr_context context)
+{
+  mr_result result = {.struct_size = sizeof result};
+  mr_options options = {.struct_size = sizeof options, .flags = MR_TRY};
+  mr_status status = mr_eval(context, "int 3", 5, &options, &result);
+  REQUIRE((result.size == 5) == (status == MR_OK));
+  mr_result_free(&result);
+  return status;
+}
+
+static void
+try_from_inside(void *context)
+{
+  REQUIRE(try_to_eval(*(mr_context *)context) == MR_OK);
+}
+
+static void
+who_tries_does_not_wait(void **state)
+{
+  (void)state;
+  mr_context context = open_context();
+  assert_int_equal(try_to_eval(context), MR_OK);
+  fake_on_call = (fake_hook){try_from_inside, &context};
+  assert_int_equal(eval_int(context, "call; int 1"), 1);
+  atomic_bool inside = false;
+  job running = {.context = context, .script = "call; loop"};
+  start_inside(&running, &inside);
+  assert_int_equal(try_to_eval(context), MR_BUSY);
+  mr_terminate(context);
+  assert_int_equal(finish_job(&running), MR_TERMINATED);
+  assert_int_equal(try_to_eval(context), MR_OK);
+  mr_context_close(context);
+  assert_int_equal(try_to_eval(context), MR_BAD_CONTEXT);
+}
+
 static void
 an_inner_timeout_does_not_stop_the_outer_level(void **state)
 {
@@ -655,6 +691,7 @@ main(void)
       TEST(what_ends_in_time_is_not_disturbed),
       TEST(a_deadline_that_fires_at_the_last_moment_leaves_no_trace),
       TEST(waiting_counts_against_the_timeout),
+      TEST(who_tries_does_not_wait),
       TEST(an_inner_timeout_does_not_stop_the_outer_level),
       TEST(an_outer_timeout_stops_both),
       TEST(a_level_that_is_stopped_starts_nothing_new),

@@ -131,6 +131,7 @@ KINDS = {
 SLACK = 2 << 20
 
 
+@pytest.mark.timeout(1900 if FULL else 300)
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_very_many_leave_nothing_behind(kind: Kind) -> None:
     times = kind.full if FULL else kind.times

@@ -279,7 +279,7 @@ mr__queue_timers(mr__context *in, int64_t due)
   pthread_once(&once, prepare);
   pthread_mutex_lock(&mutex);
   mr__queue *queue = queue_of(in);
-  queue->timers = due == MR__NEVER ? 0 : due;
+  queue->timers = due == MR__NEVER ? 0 : due ? due : 1; /* a task that V8 wants done now is due at 0 */
   plan(in);
   pthread_mutex_unlock(&mutex);
 }

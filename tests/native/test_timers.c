@@ -78,6 +78,17 @@ a_timer_fires_once_and_not_early(void **state)
   assert_int_equal(fake_timers(), 0);
 }
 
+/* V8 posts what it wants done by the context's thread at any time, such as in the middle of the script that sets a timer. */
+static void
+a_timer_is_not_lost_when_v8_has_a_task(void **state)
+{
+  (void)state;
+  for (int i = 0; i < 3; i++) {
+    eval_int(context, "tasks 1; timer 1 event 1 42; int 1");
+    await_fired(i + 1);
+  }
+}
+
 static void
 timers_fire_in_order(void **state)
 {
@@ -306,6 +317,7 @@ main(void)
   const struct CMUnitTest tests[] = {
       TEST(many_timers_need_few_threads), /* first, as threads stay for a while */
       TEST(a_timer_fires_once_and_not_early),
+      TEST(a_timer_is_not_lost_when_v8_has_a_task),
       TEST(timers_fire_in_order),
       TEST(intervals_repeat_until_they_are_cleared),
       TEST(a_timer_clears_itself_while_it_runs),

@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 
     from py_mini_racer._context import Context
 
-    Key = tuple[str, bytes | None, int, int]  # code, filename, line_offset, column_offset
+    Key = tuple[str, bytes | None, int, int]  # code, filename, line_offset, column_offset; or code, nothing, the id of sealed bytes, _SEALED
 
+_SEALED = -(1 << 40)  # where a script's key has its column, for caches that were given to `compile`
 _MOST = 64 << 20  # characters and bytes of scripts and caches together that the process keeps
-_MAGIC = b"mrcc"
+_MAGIC = b"mrcc\x02\0\0\0"  # V8 reads what is at a multiple of 8, and copies what is not
 DIGEST = 16  # bytes of each of the head's three hashes
 _HEAD = len(_MAGIC) + 3 * DIGEST
 
 
-def digest(data: bytes) -> bytes:
-    """The hash of something."""
-    from hashlib import blake2b
+def digest(data: bytes | memoryview) -> bytes:
+    """The hash of something: SHA-256, which processors have instructions for, cut to 128 bits."""
+    from hashlib import sha256
 
-    return blake2b(data, digest_size=DIGEST).digest()
+    return sha256(data).digest()[:DIGEST]
 
 
 def build() -> bytes:
@@ -45,15 +46,30 @@ def build() -> bytes:
     return digest(text)
 
 
+def _head(cache: bytes | memoryview, code: bytes) -> bytes:
+    return b"".join((_MAGIC, build(), digest(code), digest(cache)))
+
+
 def _seal(cache: bytes, code: bytes) -> bytes:
     """A cache with its head."""
-    return b"".join((_MAGIC, build(), digest(code), digest(cache), cache))
+    return _head(cache, code) + cache
 
 
-def _unseal(data: bytes, code: bytes) -> bytes | None:
+def _unseal(data: bytes, code: bytes) -> memoryview | None:
     """The cache of a sealed one, when it is whole, of this build and of this code."""
-    cache = data[_HEAD:]
-    return cache if cache and data[:_HEAD] == _seal(cache, code)[:_HEAD] else None
+    cache = memoryview(data)[_HEAD:]
+    return cache if cache and data[:_HEAD] == _head(cache, code) else None
+
+
+def _unseal_again(sealed: bytes, code: str, data: bytes) -> memoryview | None:
+    """Likewise, for one that may have been here before: bytes do not change, so they are only looked at once."""
+    key = code, None, id(sealed), _SEALED
+    if _find(key) is sealed:
+        return memoryview(sealed)[_HEAD:]
+    cache = _unseal(sealed, data)
+    if cache is not None:
+        _keep(key, sealed)
+    return cache
 
 
 class JSScriptImpl(JSObjectImpl, JSScript):
@@ -99,7 +115,7 @@ def compile_script(context: Context, code: str, options: _dll.Options, cache: by
         if not isinstance(cache, (bytes, bytearray, memoryview)):
             msg = f"cache must be bytes, not {type(cache).__name__}: what JSScript.cache gave"  # type: ignore[unreachable]
             raise TypeError(msg)
-        found = _unseal(bytes(cache), data)
+        found = _unseal_again(cache, code, data) if type(cache) is bytes else _unseal(bytes(cache), data)
     script, rejected = _with(context, context.library.mr_compile, data, options, found)
     made: JSScriptImpl = script
     made._code = data
@@ -107,7 +123,7 @@ def compile_script(context: Context, code: str, options: _dll.Options, cache: by
     return made
 
 
-def _with(context: Context, function: Any, data: bytes, options: _dll.Options, cache: bytes | None) -> Any:
+def _with(context: Context, function: Any, data: bytes, options: _dll.Options, cache: bytes | memoryview | None) -> Any:
     if cache is not None:
         options.buffers = slices = _buffers.slices([memoryview(cache)])
         options.buffer_count = len(slices)
@@ -149,8 +165,9 @@ def eval_large(context: Context, code: str, data: bytes, options: _dll.Options) 
     cache = _find(key)
     folder = context.code_cache
     if cache is None and folder is not None:
-        cache = folder.read(key, data)
-        if cache is not None:
+        found = folder.read(key, data)
+        if found is not None:
+            cache = bytes(found)
             _keep(key, cache)
     if cache is not None:
         return _with(context, context.library.mr_eval, data, options, cache)
@@ -187,7 +204,7 @@ class CodeCache:
         name = digest(b"\0".join((build(), digest(data), filename or b"", b"%d %d" % (line, column))))
         return self._folder / f"{name.hex()}.mrcc"
 
-    def read(self, key: Key, data: bytes) -> bytes | None:
+    def read(self, key: Key, data: bytes) -> memoryview | None:
         """The cache of a script; None when there is none, or what there is is damaged."""
         try:
             return _unseal(self._path(key, data).read_bytes(), data)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from py_mini_racer._context import Context
 
-    Key = tuple[str, bytes | None, int, int]  # code, filename, line_offset, column_offset; or code, nothing, the id of sealed bytes, _SEALED
+    Key = tuple[
+        str, bytes | None, int, int
+    ]  # code, filename, line_offset, column_offset; or code, nothing, the id of sealed bytes, _SEALED
 
 _SEALED = -(1 << 40)  # where a script's key has its column, for caches that were given to `compile`
 _MOST = 64 << 20  # characters and bytes of scripts and caches together that the process keeps

@@ -344,3 +344,66 @@ def test_filenames_that_are_none(ctx):
 def test_a_source_url_wins(ctx):
     error = thrown_by(ctx, "throw new Error('a')\n//# sourceURL=other.js", filename="a.js")
     assert error.frames[0][1] == "other.js"
+
+
+# --- a short code that is evaluated again and again ---
+
+
+def test_each_evaluation_of_a_code_is_one(ctx):
+    """What is kept of a code is what it was compiled to, and never what came of it."""
+    ctx.eval("var n = 0; function thrower() { throw new Error('no ' + n) }")
+    assert [ctx.eval("n += 1") for _ in range(5)] == [1, 2, 3, 4, 5]
+    boxes = [ctx.eval("[{ n }, /a/g, () => n]") for _ in range(5)]
+    assert len({hash(part) for box in boxes for part in (box, *box)}) == 20
+    for number in range(6, 10):
+        ctx.eval("n += 1")
+        error = thrown_by(ctx, "\n  thrower()")
+        assert f"no {number}" in str(error)
+        assert error.frames[-1][2:] == (2, 3)
+
+
+def test_what_a_code_declares_is_declared_each_time(ctx):
+    ctx.eval("let once = 1")
+    for _ in range(4):
+        with pytest.raises(JSEvalException, match="already been declared"):
+            ctx.eval("let once = 1")
+    for number in range(4):
+        ctx.eval("function f() { return 'first' }")
+        assert ctx.eval("f()") == "first"
+        ctx.eval(f"f = () => {number}")
+        assert ctx.eval("f()") == number
+
+
+def test_codes_of_the_same_bytes_are_not_the_same(ctx):
+    """By their encoding: `'AB'` in UTF-16 is another code in UTF-8; with lone surrogates the library gets the former."""
+    wide = "'\ud800'"
+    narrow = wide.encode("utf-16-le", "surrogatepass").decode("latin-1")
+    for _ in range(4):
+        assert ctx.eval(wide) == "\ud800"
+        with pytest.raises(JSParseException):
+            ctx.eval(narrow)
+    for number in range(200):  # more than are kept, in turns
+        for _ in range(3):
+            assert ctx.eval(f"'{number}' + 1") == f"{number}1"
+
+
+def test_a_kept_code_has_the_options_of_its_call(ctx):
+    code = "new Error('here').stack"
+    for _ in range(4):
+        assert "<anonymous>:1:1" in ctx.eval(code)
+        assert "a.js:8:1" in ctx.eval(code, filename="a.js", line_offset=7)
+    realm = ctx.new_realm()
+    ctx.eval("var where = 'context'")
+    realm.eval("var where = 'realm'")
+    for _ in range(4):
+        assert (ctx.eval("where"), realm.eval("where")) == ("context", "realm")
+
+
+def test_a_kept_code_evaluates_itself(ctx):
+    def again(number: int) -> Any:
+        return ctx.eval("again(--depth < 0 ? 0 : depth)") if number else ctx.eval("'bottom'")
+
+    ctx.globals["again"] = again
+    for _ in range(4):
+        ctx.eval("var depth = 5")
+        assert ctx.eval("again(--depth < 0 ? 0 : depth)") == "bottom"

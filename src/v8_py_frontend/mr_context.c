@@ -1,7 +1,7 @@
 /* mr_context.c: opening, finding and closing contexts, and the list of handles to release.
  *
- * Owns the table of contexts (`table_mutex`), and the list of all of them, which a fork needs (`alive_mutex`; nothing is waited for under it). Lock order in the core: a context's lock, then one of: the watchdog's mutex, the scheduler's, levels_mutex; table_mutex,
- * release_mutex and the stores' mutex are leaves. The watchdog's mutex comes before levels_mutex. */
+ * Owns the table of contexts (`table_mutex`), and the list of all of them, which a fork needs (`alive_mutex`; nothing is waited for under it). Lock order in the core: a context's lock, then one of: the watchdog's mutex, the scheduler's, levels_lock; table_mutex,
+ * release_mutex and the stores' mutex are leaves. The watchdog's mutex comes before levels_lock. */
 #include "mr_context.h"
 
 #include <stdlib.h>
@@ -53,6 +53,26 @@ mr__context_find(mr_context id)
   return found;
 }
 
+mr__context *
+mr__context_find_here(mr__here *here, mr_context id)
+{
+  mr__context *last = here->last;
+  if (!last || last->id != id || atomic_load_explicit(&last->closing, memory_order_relaxed)) return mr__context_find(id);
+  here->last = NULL;
+  return last;
+}
+
+void
+mr__context_keep_here(mr__here *here, mr__context *context)
+{
+  mr__context *before = context;
+  if (here->is_watched && !atomic_load_explicit(&context->closing, memory_order_relaxed)) {
+    before = here->last;
+    here->last = context;
+  }
+  if (before) mr__context_unreference(before);
+}
+
 void
 mr__context_unreference(mr__context *context)
 {
@@ -62,7 +82,6 @@ mr__context_unreference(mr__context *context)
   if (context->next_alive) context->next_alive->link_alive = context->link_alive;
   pthread_mutex_unlock(&alive_mutex);
   mr__lock_destroy(&context->lock);
-  pthread_mutex_destroy(&context->levels_mutex);
   pthread_mutex_destroy(&context->release_mutex);
   mr__queue_destroy(&context->queue);
   free(context->released);
@@ -78,7 +97,6 @@ allocate(void)
   if (!made) return NULL;
   atomic_store(&made->references, 1);
   mr__lock_init(&made->lock);
-  pthread_mutex_init(&made->levels_mutex, NULL);
   pthread_mutex_init(&made->release_mutex, NULL);
   pthread_mutex_lock(&alive_mutex);
   made->next_alive = alive;
@@ -178,8 +196,8 @@ mr__context_leave(mr__context *context)
     }
     if (mr__lock_release(&context->lock)) mr__queue_unblock(context);
     if (last) mr__context_unreference(context); /* the table's */
-    atomic_thread_fence(memory_order_seq_cst);  /* a close that did not wait, or a task that came, either finds the lock free or is seen here */
-    if (outermost && !gone && atomic_load_explicit(&context->has_tasks, memory_order_relaxed)) task = 0;
+    /* A close that did not wait, or a task that came, either finds the lock free or is seen here: all of it is sequentially consistent. */
+    if (outermost && !gone && atomic_load(&context->has_tasks)) task = 0;
     if (task != MR__NEVER) mr__queue_wake(context, task);
   } while (outermost && !gone && atomic_load(&context->closing) && mr__lock_try(&context->lock));
 }
@@ -196,10 +214,10 @@ begin_close(mr_context id)
   if (!closed) return NULL;
   mr__lock_cancel(&closed->lock);
   mr__queue_close(closed);
-  pthread_mutex_lock(&closed->levels_mutex);
+  mr__spin_lock(&closed->levels_lock);
   atomic_store(&closed->closing, true);
   mr__levels_stop(closed, NULL, MR_CLOSED);
-  pthread_mutex_unlock(&closed->levels_mutex);
+  mr__spin_unlock(&closed->levels_lock);
   mr__wait_tell(&closed->lock);
   return closed;
 }
@@ -209,6 +227,11 @@ mr_context_close(mr_context id)
 {
   mr__context *closed = begin_close(id);
   if (!closed) return MR_OK;
+  mr__here *here = mr__this_thread();
+  if (here->last == closed) {
+    here->last = NULL;
+    mr__context_unreference(closed);
+  }
   /* Who has a context must not wait for another context: that one's thread may be closing ours. Whoever leaves last finds `closing`. */
   atomic_thread_fence(memory_order_seq_cst);
   bool waits = !mr__level_is_inside() && mr__locks_held() == 0;
@@ -293,7 +316,7 @@ void
 mr__contexts_lock_all_for_fork(void)
 {
   for (mr__context *at = alive; at; at = at->next_alive) {
-    pthread_mutex_lock(&at->levels_mutex);
+    mr__spin_lock(&at->levels_lock);
     pthread_mutex_lock(&at->release_mutex);
     pthread_mutex_lock(&at->lock.mutex);
   }
@@ -321,7 +344,7 @@ mr__contexts_unlock_after_fork(void)
   for (mr__context *at = alive; at; at = at->next_alive) {
     pthread_mutex_unlock(&at->lock.mutex);
     pthread_mutex_unlock(&at->release_mutex);
-    pthread_mutex_unlock(&at->levels_mutex);
+    mr__spin_unlock(&at->levels_lock);
   }
   pthread_mutex_unlock(&alive_mutex);
 }

@@ -9,7 +9,9 @@
 #include "mr_heaps.h"
 #include "mr_handles.h"
 #include "mr_lock.h"
+#include "mr_here.h"
 #include "mr_queue.h"
+#include "mr_spin.h"
 #include "mr_timers.h"
 #include "mr_visit.h"
 #include "mrv8_bridge.h"
@@ -44,9 +46,9 @@ typedef struct mr__context {
 
   atomic_uint_fast64_t timeouts, cpu_timeouts, memory_stops; /* calls that a limit has stopped; anybody */
 
-  pthread_mutex_t levels_mutex; /* protects the chain for those who look at it from outside; who has the lock writes it under both */
+  mr__spin levels_lock; /* protects the chain for those who look at it from outside; who has the lock writes it under both */
   struct mr__level *innermost;
-  struct mr__level *coming; /* calls with a number that wait for the lock; under levels_mutex alone */
+  struct mr__level *coming; /* calls with a number that wait for the lock; under levels_lock alone */
 
   pthread_mutex_t release_mutex; /* protects what follows */
   mr_handle *released;
@@ -66,6 +68,10 @@ bool mr__contexts_usable(void);
 /* The open context of an id, with a reference for the caller; NULL when there is none. */
 mr__context *mr__context_find(mr_context id);
 void mr__context_unreference(mr__context *context);
+
+/* The same for a call: without a look into the table, when it is the context that this thread has used last. The reference then stays with the thread. */
+mr__context *mr__context_find_here(mr__here *here, mr_context id);
+void mr__context_keep_here(mr__here *here, mr__context *context);
 
 /* The process is about to end, on this thread: other threads open no more contexts. */
 void mr__contexts_end(void);

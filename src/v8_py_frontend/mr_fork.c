@@ -29,11 +29,11 @@
 #define GRACE 1000000                /* 1 ms in which calls end by themselves, so that their contexts can be used in the child */
 #define ASK_AGAIN 10000000           /* 10 ms: who was about to begin a script has begun it by then */
 
-/* Bits of mr__fork_attention. */
+/* Bits of mr__fork_attention, beside MR__LOST. */
 enum {
   CLOSED = 1, /* a fork is on its way: nobody enters */
-  LOST = 2,   /* V8 cannot be used in this process */
-  RESUME = 4  /* in a child: threads that the parent had are missing */
+  LOST = MR__LOST,
+  RESUME = 4 /* in a child: threads that the parent had are missing */
 };
 
 atomic_int mr__fork_attention;
@@ -84,12 +84,6 @@ mr__fork_end(void)
 }
 
 bool
-mr__fork_is_lost(void)
-{
-  return atomic_load_explicit(&mr__fork_attention, memory_order_relaxed) & LOST;
-}
-
-bool
 mr__fork_has_no_v8(void)
 {
   return mr__fork_is_lost() && no_v8;
@@ -116,9 +110,9 @@ anybody_inside(bool ask)
     if (!mr__lock_is_inside(&at->lock)) continue;
     found = true;
     if (!ask) continue;
-    pthread_mutex_lock(&at->levels_mutex);
+    mr__spin_lock(&at->levels_lock);
     if (at->innermost) mrv8_interrupt(at->isolate); /* which keeps the isolate alive, too */
-    pthread_mutex_unlock(&at->levels_mutex);
+    mr__spin_unlock(&at->levels_lock);
   }
   return found;
 }

@@ -16,6 +16,7 @@ enum {
 
 /* Not 0 while a fork is on its way, and in a child that has something to make up for. */
 extern atomic_int mr__fork_attention;
+#define MR__LOST 2 /* a bit of it: V8 cannot be used in this process */
 
 /* What who enters V8 does when there is something to attend to: waits at `where` until the fork has been. `place` is MR__INSIDE before and after. MR_FORKED: V8
  * cannot be used in this process. */
@@ -33,7 +34,12 @@ bool mr__fork_begin(void);
 void mr__fork_end(void);
 
 /* This process is a child in which V8 cannot be used; then, whether V8's memory is not even there. */
-bool mr__fork_is_lost(void);
+static inline bool
+mr__fork_is_lost(void)
+{
+  return atomic_load_explicit(&mr__fork_attention, memory_order_relaxed) & MR__LOST;
+}
+
 bool mr__fork_has_no_v8(void);
 
 /* From now on forks are seen. Once, from mr_init(). */

@@ -2,7 +2,7 @@
  *
  * All heaps lie in one range of addresses (4 GB where pointers are compressed), and V8 ends the process when it is full. So each collection reports what its heap
  * holds, and when the sum passes the budget, the largest heaps whose JavaScript runs are stopped, until what the others hold is below it; from half of it on, idle contexts are
- * woken to collect their garbage. Owns the list of shares, under `mutex`. Lock order: a context's lock, `mutex`, then levels_mutex or the queues'. */
+ * woken to collect their garbage. Owns the list of shares, under `mutex`. Lock order: a context's lock, `mutex`, then levels_lock or the queues'. */
 #include "mr_heaps.h"
 
 #include "mr_clock.h"
@@ -61,11 +61,11 @@ stop_largest(void)
     for (mr__share *one = shares; one; one = one->next)
       if (!one->stopped && is_busy(one) && (!largest || one->heap > largest->heap)) largest = one;
     if (!largest) return;
-    pthread_mutex_lock(&largest->context->levels_mutex);
+    mr__spin_lock(&largest->context->levels_lock);
     mr__levels_stop(largest->context, NULL, MR_MEMORY_LIMIT);
     for (mr__level *running = largest->context->innermost; running; running = running->outer)
       if (running->stopped == MR_MEMORY_LIMIT && !running->stop.limit) running->stop = (mr__stop){"max_total_memory", (double)budget, (double)sum};
-    pthread_mutex_unlock(&largest->context->levels_mutex);
+    mr__spin_unlock(&largest->context->levels_lock);
     largest->stopped = true;
     atomic_store(&largest->asked, true);
     left -= largest->heap;

@@ -94,9 +94,9 @@ step_in(mr__context *in, uint32_t before)
     if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(71);
     _exit(70);
   }
-  pthread_mutex_lock(&in->levels_mutex);
+  mr__spin_lock(&in->levels_lock);
   mr__levels_stop(in, NULL, MR_FORKED);
-  pthread_mutex_unlock(&in->levels_mutex);
+  mr__spin_unlock(&in->levels_lock);
 }
 
 mr_status

@@ -2,7 +2,7 @@
  *
  * The tick looks every 25 ms whether the hook's thread is in the same call as the last time. Then it asks V8 for an interrupt in the context that this thread runs,
  * and there the hook is called. A call costs two stores and no more, as nothing is armed for it. When no call was made for a second, the tick parks, and the next
- * call wakes it. Lock order: the watchdog's mutex, then table_mutex, then a context's levels_mutex. */
+ * call wakes it. Lock order: the watchdog's mutex, then table_mutex, then a context's levels_lock. */
 #include "mr_interrupt.h"
 
 #include "mr_clock.h"
@@ -27,9 +27,9 @@ interrupt(mr_context id)
 {
   mr__context *in = mr__context_find(id);
   if (!in) return;
-  pthread_mutex_lock(&in->levels_mutex);
+  mr__spin_lock(&in->levels_lock);
   if (in->innermost) mrv8_interrupt(in->isolate); /* which lives as long as a level is on the chain */
-  pthread_mutex_unlock(&in->levels_mutex);
+  mr__spin_unlock(&in->levels_lock);
   mr__context_unreference(in);
 }
 

@@ -15,7 +15,7 @@ const mr_options mr__default_options = {.struct_size = sizeof(mr_options), .max_
 #define TELLING_TIME INT64_C(10000000000)
 #define TELLING_CPU_TIME INT64_C(1000000000)
 
-/* The call that must end: this one, else the nearest around it; NULL: none. levels_mutex. */
+/* The call that must end: this one, else the nearest around it; NULL: none. levels_lock. */
 static const mr__level *
 to_end(const mr__level *running)
 {
@@ -37,9 +37,9 @@ void
 mr__level_stop(mr__level *running, mr_status why)
 {
   mr__context *in = running->context;
-  pthread_mutex_lock(&in->levels_mutex);
+  mr__spin_lock(&in->levels_lock);
   mr__levels_stop(in, running, why);
-  pthread_mutex_unlock(&in->levels_mutex);
+  mr__spin_unlock(&in->levels_lock);
 }
 
 static void
@@ -53,13 +53,13 @@ void
 mr__level_stop_at(mr__level *running, mr_status why, mr__stop limit)
 {
   mr__context *in = running->context;
-  pthread_mutex_lock(&in->levels_mutex);
+  mr__spin_lock(&in->levels_lock);
   if (running->stopped == MR_OK) {
     running->stop = limit;
     count_stop(in, why);
   }
   mr__levels_stop(in, running, why);
-  pthread_mutex_unlock(&in->levels_mutex);
+  mr__spin_unlock(&in->levels_lock);
 }
 
 static mr__stop
@@ -76,10 +76,10 @@ spent(mr__budget *budget, const mr__budget *whose, mr_status which, int64_t used
   mr__level_stop_at((mr__level *)budget, which, limit);
 }
 
-mr__level
-mr__level_of(mr__context *context, const mr_options *options)
+void
+mr__level_init(mr__level *level, mr__context *context, const mr_options *options)
 {
-  return (mr__level){
+  *level = (mr__level){
       .budget = {.deadline = mr__deadline(options->timeout), .cpu_time = options->cpu_time ? options->cpu_time : MR__NEVER, .spent = spent},
       .context = context,
       .timeout = options->timeout,
@@ -92,13 +92,13 @@ void
 mr__level_announce(mr__level *coming)
 {
   mr__context *in = coming->context;
-  pthread_mutex_lock(&in->levels_mutex);
+  mr__spin_lock(&in->levels_lock);
   coming->outer = in->coming;
   in->coming = coming;
-  pthread_mutex_unlock(&in->levels_mutex);
+  mr__spin_unlock(&in->levels_lock);
 }
 
-/* Under levels_mutex: it waits no more. */
+/* Under levels_lock: it waits no more. */
 static void
 withdraw(mr__level *arrived)
 {
@@ -110,16 +110,16 @@ withdraw(mr__level *arrived)
 void
 mr__level_withdraw(mr__level *arrived)
 {
-  pthread_mutex_lock(&arrived->context->levels_mutex);
+  mr__spin_lock(&arrived->context->levels_lock);
   withdraw(arrived);
-  pthread_mutex_unlock(&arrived->context->levels_mutex);
+  mr__spin_unlock(&arrived->context->levels_lock);
 }
 
 mr_status
 mr__level_push(mr__level *entered)
 {
   mr__context *in = entered->context;
-  pthread_mutex_lock(&in->levels_mutex);
+  mr__spin_lock(&in->levels_lock);
   if (entered->call) withdraw(entered);
   entered->outer = in->innermost;
   in->innermost = entered;
@@ -127,7 +127,7 @@ mr__level_push(mr__level *entered)
   mr_status why = atomic_load(&in->closing) ? MR_CLOSED
                   : ends                    ? ends->stopped
                                             : MR_OK; /* who closes has looked at the chain already, or will find this call on it */
-  pthread_mutex_unlock(&in->levels_mutex);
+  mr__spin_unlock(&in->levels_lock);
   if (why == MR_OK && !mr__budget_arm(&entered->budget)) why = MR_NO_MEMORY;
   return why;
 }
@@ -137,7 +137,7 @@ mr__level_pop(mr__level *left)
 {
   mr__context *in = left->context;
   mr__budget_disarm(&left->budget);
-  pthread_mutex_lock(&in->levels_mutex);
+  mr__spin_lock(&in->levels_lock);
   in->innermost = left->outer;
   const mr__level *ends = to_end(left);
   mr_status why = MR_OK;
@@ -148,7 +148,7 @@ mr__level_pop(mr__level *left)
     if (to_end(left->outer)) mrv8_terminate(in->isolate);
     else mrv8_cancel_terminate(in->isolate);
   }
-  pthread_mutex_unlock(&in->levels_mutex);
+  mr__spin_unlock(&in->levels_lock);
   return why;
 }
 
@@ -157,9 +157,9 @@ mr_terminate(mr_context id)
 {
   mr__context *found = mr__context_find(id);
   if (!found) return MR_BAD_CONTEXT;
-  pthread_mutex_lock(&found->levels_mutex);
+  mr__spin_lock(&found->levels_lock);
   mr__levels_stop(found, NULL, MR_TERMINATED);
-  pthread_mutex_unlock(&found->levels_mutex);
+  mr__spin_unlock(&found->levels_lock);
   mr__context_unreference(found);
   return MR_OK;
 }
@@ -170,12 +170,12 @@ mr_cancel(mr_context id, uint64_t call)
   mr__context *found = mr__context_find(id);
   if (!found) return MR_BAD_CONTEXT;
   mr__queue_cancel(found, call); /* first, as from there it goes to the levels */
-  pthread_mutex_lock(&found->levels_mutex);
+  mr__spin_lock(&found->levels_lock);
   for (mr__level *running = found->innermost; running && call; running = running->outer)
     if (running->call == call) mr__levels_stop(found, running, MR_TERMINATED);
   for (mr__level *coming = found->coming; coming && call; coming = coming->outer)
     if (coming->call == call) coming->stopped = MR_TERMINATED;
-  pthread_mutex_unlock(&found->levels_mutex);
+  mr__spin_unlock(&found->levels_lock);
   mr__context_unreference(found);
   return MR_OK;
 }
@@ -203,22 +203,21 @@ mr__limit_by(const mr__context *context, mr_options *options)
 
 #define READY 4 /* a call in a callback of a call in a callback of a call is rare already */
 
-static _Thread_local unsigned callbacks_here;   /* that were made without a level */
-static _Thread_local mr__level *innermost_here; /* of this thread's calls, in all contexts */
-static _Thread_local uint32_t levels_taken;
 static _Thread_local mr__level ready[READY];
 
 mr_status
-mr__level_take(mr__context *in, const mr_options *options, mr__level **taken)
+mr__level_take(mr__context *in, mr__here *here, const mr_options *options, mr__level **taken)
 {
-  const void *here = __builtin_frame_address(0);
+  const void *frame = __builtin_frame_address(0);
   /* What runs in a callback is further down the stack. Else the host has put another coroutine's stack in place of the one that V8 is going to return to. */
-  if (innermost_here && (uintptr_t)here >= (uintptr_t)innermost_here->frame) return MR_BUSY;
-  mr__level *level = levels_taken < READY ? &ready[levels_taken] : malloc(sizeof *level);
+  if (here->innermost && (uintptr_t)frame >= (uintptr_t)here->innermost->frame) return MR_BUSY;
+  if (!here->ready) here->ready = ready;
+  mr__level *level = here->levels < READY ? &here->ready[here->levels] : malloc(sizeof *level);
   if (!level) return MR_NO_MEMORY;
-  levels_taken++;
-  *level = mr__level_of(in, options);
-  level->frame = here;
+  here->levels++;
+  mr__level_init(level, in, options);
+  level->frame = frame;
+  level->here = here;
   *taken = level;
   return MR_OK;
 }
@@ -226,14 +225,15 @@ mr__level_take(mr__context *in, const mr_options *options, mr__level **taken)
 void
 mr__level_give_back(mr__level *taken)
 {
-  levels_taken--;
-  if (taken < ready || taken >= ready + READY) free(taken);
+  mr__here *here = taken->here;
+  here->levels--;
+  if (taken < here->ready || taken >= here->ready + READY) free(taken);
 }
 
 mr_status
 mr_interrupt(mr_context id)
 {
-  mr__level *running = innermost_here;
+  mr__level *running = mr__this_thread()->innermost;
   if (!running || running->context->id != id) return MR_BAD_CONTEXT;
   mr__level_stop(running, MR_INTERRUPTED);
   return MR_OK;
@@ -242,7 +242,8 @@ mr_interrupt(mr_context id)
 bool
 mr__level_is_inside(void)
 {
-  return innermost_here || callbacks_here;
+  const mr__here *here = mr__this_thread();
+  return here->innermost || here->callbacks;
 }
 
 /* What the last run has left to be told, which takes more of the script's code: it has a budget of its own, within the call's. */
@@ -253,7 +254,7 @@ tell(const mr__level *after)
   mrv8_request request = {.operation = MRV8_TELL, .options = &mr__default_options};
   mr_options limits = {.timeout = TELLING_TIME, .cpu_time = TELLING_CPU_TIME};
   mr__level *telling;
-  mr_status status = mr__level_take(after->context, &limits, &telling);
+  mr_status status = mr__level_take(after->context, after->here, &limits, &telling);
   if (status != MR_OK) return status;
   if (after->budget.deadline < telling->budget.deadline) {
     telling->budget.deadline = after->budget.deadline;
@@ -274,7 +275,7 @@ uint64_t
 mr_running_call(void)
 {
   uint64_t number = 0;
-  for (const mr__level *running = innermost_here; running; running = running->around)
+  for (const mr__level *running = mr__this_thread()->innermost; running; running = running->around)
     if (running->call) number = running->call;
   return number;
 }
@@ -282,36 +283,38 @@ mr_running_call(void)
 void
 mr__level_begin_callback(void)
 {
-  callbacks_here++;
+  mr__this_thread()->callbacks++;
 }
 
 void
 mr__level_end_callback(void)
 {
-  callbacks_here--;
+  mr__this_thread()->callbacks--;
 }
 
 mr_status
 mr__run_inside(mr__level *entered, mrv8_request *request, mr_result *result)
 {
   mr__context *in = entered->context;
-  mr__level *around = entered->around = innermost_here;
+  mr__here *here = entered->here;
+  mr__level *around = entered->around = here->innermost;
   if (around) {
     entered->budget.around = &around->budget;
     entered->budget.elsewhere = around->budget.elsewhere || around->context != in;
   }
   mr_status status = mr__level_push(entered);
   request->outermost = entered->outer == NULL;
-  innermost_here = entered;
+  here->innermost = entered;
   bool hooked = mr__is_hooked();
   mr_context outer = hooked ? mr__tick_enter(in->id) : 0;
   in->calls++;
   int64_t start = request->outermost ? mr__now_coarse() : 0;
-  if (request->outermost) mr__visit(in);
+  if (request->outermost) mr__visit(in, here);
+  request->thread = here->number;
   if (status == MR_OK) status = mrv8_run(in->isolate, request, result);
   if (request->outermost) in->js_time += mr__now_coarse() - start;
   mr_status why = mr__level_pop(entered);
-  innermost_here = around;
+  here->innermost = around;
   if (request->outermost && request->operation != MRV8_TELL && mrv8_has_news(in->isolate) && tell(entered) == MR_INTERRUPTED) why = MR_INTERRUPTED;
   if (hooked) mr__tick_leave(outer);
   return why == MR_INTERRUPTED || (status != MR_OK && why != MR_OK) ? why : status; /* a call that was to end did not end because of what it says */
@@ -379,17 +382,18 @@ mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options
   if (status != MR_OK) return status;
   request->options = &full;
   request->target_handle = target;
-  mr__context *in = mr__context_find(id);
+  mr__here *here = mr__this_thread();
+  mr__context *in = mr__context_find_here(here, id);
   if (!in) return MR_BAD_CONTEXT;
   mr__limit_by(in, &full);
   mr__level *entered;
-  status = mr__level_take(in, &full, &entered);
+  status = mr__level_take(in, here, &full, &entered);
   if (status != MR_OK) {
     mr__context_unreference(in);
     return status;
   }
   if (full.call) mr__level_announce(entered);
-  if (!(full.flags & MR_TRY) || mr__lock_is_mine(&in->lock)) status = mr__lock_acquire(&in->lock, entered->budget.deadline);
+  if (!(full.flags & MR_TRY) || mr__lock_is_mine(&in->lock)) status = mr__lock_acquire_here(&in->lock, here, entered->budget.deadline);
   else status = mr__lock_try(&in->lock) ? MR_OK : MR_BUSY;
   if (status == MR_OK) {
     status = mr__run_locked(entered, request, result);
@@ -399,6 +403,6 @@ mr__run(mr_context id, mr_handle target, mrv8_request *request, const mr_options
   }
   if (full.call) mr__level_withdraw(entered); /* where it did not come so far as to run */
   mr__level_give_back(entered);
-  mr__context_unreference(in);
+  mr__context_keep_here(here, in);
   return status;
 }

@@ -18,20 +18,21 @@ typedef struct mr__level {
   mr__context *context;
   struct mr__level *outer;  /* of those that wait for the lock: the next one */
   struct mr__level *around; /* the call that this thread makes it in, of whatever context */
-  mr_status stopped;        /* why it must end; MR_OK: it need not. levels_mutex */
-  mr__stop stop;            /* the limit that this was for; levels_mutex */
+  mr_status stopped;        /* why it must end; MR_OK: it need not. levels_lock */
+  mr__stop stop;            /* the limit that this was for; levels_lock */
   int64_t timeout;          /* what it was to be, for who asks; the deadline is the budget's */
   uint64_t max_memory;
   uint64_t call;     /* mr_options.call */
   const void *frame; /* where on its stack the thread was */
+  mr__here *here;    /* the thread */
 } mr__level;
 
-/* A level for a call with these options, which are complete. */
-mr__level mr__level_of(mr__context *context, const mr_options *options);
+/* Makes it a level for a call with these options, which are complete. */
+void mr__level_init(mr__level *level, mr__context *context, const mr_options *options);
 
-/* The same for a call that this thread is about to make. MR_OK; MR_NO_MEMORY; MR_BUSY: this is another coroutine than that of
+/* A level for a call that this thread is about to make. MR_OK; MR_NO_MEMORY; MR_BUSY: this is another coroutine than that of
  * the call which the thread is in. The last one taken is the first to be given back. */
-mr_status mr__level_take(mr__context *in, const mr_options *options, mr__level **taken);
+mr_status mr__level_take(mr__context *in, mr__here *here, const mr_options *options, mr__level **taken);
 void mr__level_give_back(mr__level *taken);
 
 /* With the context's lock: puts the call on the chain and arms its budget. MR_OK, or why it must not even begin. */
@@ -46,7 +47,7 @@ void mr__level_stop(mr__level *running, mr_status why);
 /* The same because of a limit. */
 void mr__level_stop_at(mr__level *running, mr_status why, mr__stop limit);
 
-/* Under levels_mutex: makes the calls that run in the context end, from the one given outwards-in, or all for NULL. */
+/* Under levels_lock: makes the calls that run in the context end, from the one given outwards-in, or all for NULL. */
 void mr__levels_stop(mr__context *in, mr__level *outermost, mr_status why);
 
 /* Does one thing in a context, from the client's call to its answer: finds the context, waits for its lock, watches the clock, runs, and says what became of it.

@@ -6,6 +6,7 @@
 #include "mr_lock.h"
 
 #include "mr_clock.h"
+#include "mr_here.h"
 #include "mr_interrupt.h"
 #include "mr_thread.h"
 #include "mr_wait.h"
@@ -22,24 +23,16 @@ typedef struct mr__waiter {
   bool granted; /* the releaser gave the lock to this waiter; its state stays CONTENDED */
 } mr__waiter;
 
-static _Thread_local uint32_t held; /* locks that this thread has; its address is the thread's token */
-
-static const void *
-self(void)
-{
-  return &held;
-}
-
 const void *
 mr__lock_self(void)
 {
-  return self();
+  return mr__this_thread();
 }
 
 uint32_t
 mr__locks_held(void)
 {
-  return held;
+  return mr__this_thread()->locks;
 }
 
 void
@@ -59,10 +52,10 @@ mr__lock_destroy(mr__lock *lock)
 static bool
 set_free(mr__lock *lock)
 {
-  held--;
+  atomic_load_explicit(&lock->owner, memory_order_relaxed)->locks--;
   atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
   int expected = HELD;
-  if (atomic_compare_exchange_strong_explicit(&lock->state, &expected, FREE, memory_order_release, memory_order_relaxed)) return false;
+  if (atomic_compare_exchange_strong(&lock->state, &expected, FREE)) return false;
   pthread_mutex_lock(&lock->mutex);
   mr__waiter *first = lock->first;
   int64_t now = mr__now();
@@ -72,7 +65,7 @@ set_free(mr__lock *lock)
     wanted = false; /* it is not free, and the next release is going to say so */
   } else {
     if (before_first && now - lock->wanted_since >= PATIENCE) atomic_store_explicit(&lock->kept_until, now + LEASE, memory_order_relaxed);
-    atomic_store_explicit(&lock->state, FREE, memory_order_release);
+    atomic_store(&lock->state, FREE);
   }
   if (first) pthread_cond_signal(&first->wake);
   pthread_mutex_unlock(&lock->mutex);
@@ -81,11 +74,11 @@ set_free(mr__lock *lock)
 
 /* The state has just been changed, sequentially consistent, to one that shows that somebody is inside. */
 static mr_status
-own(mr__lock *lock)
+own(mr__lock *lock, mr__here *here)
 {
-  atomic_store_explicit(&lock->owner, self(), memory_order_relaxed);
+  atomic_store_explicit(&lock->owner, here, memory_order_relaxed);
   lock->depth = 1;
-  held++;
+  here->locks++;
   mr_status status = mr__fork_pass(&lock->place, MR__AT_GATE);
   if (status != MR_OK) set_free(lock);
   return status;
@@ -94,7 +87,7 @@ own(mr__lock *lock)
 bool
 mr__lock_is_mine(mr__lock *lock)
 {
-  return atomic_load_explicit(&lock->owner, memory_order_relaxed) == self();
+  return atomic_load_explicit(&lock->owner, memory_order_relaxed) == mr__this_thread();
 }
 
 const void *
@@ -106,7 +99,7 @@ mr__lock_owner(const mr__lock *lock)
 bool
 mr__lock_is_held(const mr__lock *lock)
 {
-  return atomic_load_explicit(&lock->state, memory_order_relaxed) != FREE && !atomic_load_explicit(&lock->forked, memory_order_relaxed);
+  return atomic_load(&lock->state) != FREE && !atomic_load_explicit(&lock->forked, memory_order_relaxed);
 }
 
 static void
@@ -197,27 +190,27 @@ wait_in_queue(mr__lock *lock, int64_t deadline, bool even_if_cancelled)
 }
 
 static mr_status
-wait_for(mr__lock *lock, int64_t deadline)
+wait_for(mr__lock *lock, mr__here *here, int64_t deadline)
 {
   mr__wait noted;
-  bool others = held != 0;
+  bool others = here->locks != 0;
   if (others && !mr__wait_begin(&noted, lock)) return MR_DEADLOCK;
   mr_status status = wait_in_queue(lock, deadline, false);
   if (others) mr__wait_end(&noted); /* before it owns the lock: nobody waits for what is theirs */
-  return status == MR_OK ? own(lock) : status;
+  return status == MR_OK ? own(lock, here) : status;
 }
 
 bool
 mr__lock_try(mr__lock *lock)
 {
   int expected = FREE;
-  return !kept_until(lock) && atomic_compare_exchange_strong(&lock->state, &expected, HELD) && own(lock) == MR_OK;
+  return !kept_until(lock) && atomic_compare_exchange_strong(&lock->state, &expected, HELD) && own(lock, mr__this_thread()) == MR_OK;
 }
 
 mr_status
-mr__lock_acquire(mr__lock *lock, int64_t deadline)
+mr__lock_acquire_here(mr__lock *lock, mr__here *here, int64_t deadline)
 {
-  if (mr__lock_is_mine(lock)) {
+  if (atomic_load_explicit(&lock->owner, memory_order_relaxed) == here) {
     if (lock->depth == lock->out_at) { /* from the host's code, with V8's frames below it */
       atomic_store(&lock->place, MR__INSIDE);
       mr_status status = mr__fork_pass(&lock->place, MR__OUTSIDE);
@@ -228,15 +221,21 @@ mr__lock_acquire(mr__lock *lock, int64_t deadline)
     return MR_OK;
   }
   int expected = FREE;
-  if (!kept_until(lock) && atomic_compare_exchange_strong(&lock->state, &expected, HELD)) return own(lock);
-  return wait_for(lock, deadline);
+  if (!kept_until(lock) && atomic_compare_exchange_strong(&lock->state, &expected, HELD)) return own(lock, here);
+  return wait_for(lock, here, deadline);
+}
+
+mr_status
+mr__lock_acquire(mr__lock *lock, int64_t deadline)
+{
+  return mr__lock_acquire_here(lock, mr__this_thread(), deadline);
 }
 
 mr_status
 mr__lock_acquire_last(mr__lock *lock)
 {
   mr_status status = wait_in_queue(lock, MR__NEVER, true);
-  return status == MR_OK ? own(lock) : status;
+  return status == MR_OK ? own(lock, mr__this_thread()) : status;
 }
 
 mr_status
@@ -252,7 +251,7 @@ mr__lock_claim(mr__lock *lock)
     lock->wanted_since = mr__now();
   }
   pthread_mutex_unlock(&lock->mutex);
-  return mine ? own(lock) : MR_TIMEOUT;
+  return mine ? own(lock, mr__this_thread()) : MR_TIMEOUT;
 }
 
 bool

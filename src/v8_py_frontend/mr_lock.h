@@ -9,16 +9,17 @@
 
 #include "mr_fork.h"
 
+struct mr__here;
 struct mr__waiter;
 
 typedef struct mr__lock {
-  _Atomic(const void *) owner; /* a token of the thread that holds it; only that thread ever finds its own */
-  uint32_t depth;              /* the owner's */
-  atomic_int state;            /* FREE, HELD, CONTENDED: see mr_lock.c */
-  atomic_int place;            /* the owner's: MR__INSIDE and so on, for a fork */
-  uint32_t out_at;             /* the depth at which the owner is in the host's code; 0: it is not */
-  atomic_bool forked;          /* its owner is not in this process, and nobody gets it any more */
-  pthread_mutex_t mutex;       /* protects what follows */
+  _Atomic(struct mr__here *) owner; /* the thread that holds it; only that thread ever finds its own */
+  uint32_t depth;                   /* the owner's */
+  atomic_int state;                 /* FREE, HELD, CONTENDED: see mr_lock.c */
+  atomic_int place;                 /* the owner's: MR__INSIDE and so on, for a fork */
+  uint32_t out_at;                  /* the depth at which the owner is in the host's code; 0: it is not */
+  atomic_bool forked;               /* its owner is not in this process, and nobody gets it any more */
+  pthread_mutex_t mutex;            /* protects what follows */
   struct mr__waiter *first, *last;
   int64_t wanted_since; /* by who asked with mr__lock_claim() and did not get it; 0: nobody */
   bool cancelled;
@@ -34,8 +35,9 @@ void mr__lock_destroy(mr__lock *lock);
  * thread has another lock, and the one that has this lock waits for it, by whatever detours; MR_INTERRUPTED when the interrupt hook said so meanwhile. Who has it may go
  * into V8, and does not get it while a fork is on its way. */
 mr_status mr__lock_acquire(mr__lock *lock, int64_t deadline);
+mr_status mr__lock_acquire_here(mr__lock *lock, struct mr__here *here, int64_t deadline); /* for who knows its thread */
 
-/* Gives it back, once. True: it is free now, and somebody wants it who is not waiting here; see mr__lock_claim(). */
+/* Gives it back, once. True: it is free now, and somebody wants it who is not waiting here; see mr__lock_claim(). That it is free is said sequentially consistent. */
 bool mr__lock_release(mr__lock *lock);
 
 /* Takes the lock if it is free. If not, it is MR_TIMEOUT: the caller goes away and is told by who gives it back: mr__lock_release(). It has its turn as those have who

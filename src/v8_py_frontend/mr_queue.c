@@ -2,7 +2,7 @@
  *
  * `mutex` protects all queues, and the list of submissions that somebody is about to run or to tell of. At most one runner sees to a context. It never waits for
  * the context's lock: if that is held it goes away, and comes back when the lock is given back, or when a submission's time is up. Clients are told with neither
- * lock nor mutex. Lock order: a context's lock, or a lock's own mutex, then `mutex`, then the scheduler's mutex or levels_mutex. */
+ * lock nor mutex. Lock order: a context's lock, or a lock's own mutex, then `mutex`, then the scheduler's mutex or levels_lock. */
 #include "mr_queue.h"
 
 #include <stdlib.h>
@@ -183,7 +183,8 @@ tell_over(mr__context *in)
     pthread_mutex_unlock(&mutex);
     if (!done) return;
     mr_result result = {.struct_size = sizeof result};
-    mr__level left = mr__level_of(in, &done->options);
+    mr__level left;
+    mr__level_init(&left, in, &done->options);
     left.budget.deadline = done->deadline;
     mr__level_waited(&left, done->status, &result);
     tell(done, &result);
@@ -207,7 +208,7 @@ run_next(mr__context *in, mr_result *result)
   if (!next->next) in->queue.last = NULL;
   take(next);
   mr__level *entered;
-  next->status = mr__level_take(in, &next->options, &entered);
+  next->status = mr__level_take(in, mr__this_thread(), &next->options, &entered);
   if (next->status == MR_OK) {
     entered->budget.deadline = next->deadline;
     mr__level_announce(entered); /* so that mr_cancel() finds it here or there */

@@ -1,8 +1,30 @@
-/* mr_thread.c: the library's own threads. Any thread. */
+/* mr_thread.c: the library's own threads, what each thread has of its own, and waiting for a moment. Any thread. */
 #include "mr_thread.h"
 
 #include <signal.h>
 #include <time.h>
+
+#include "mr_here.h"
+#include "mr_spin.h"
+
+static _Thread_local mr__here here;
+
+mr__here *
+mr__this_thread(void)
+{
+  return &here;
+}
+
+void
+mr__spin_wait(mr__spin *lock)
+{
+  long pause = 1000;
+  while (atomic_exchange_explicit(&lock->held, 1, memory_order_acquire)) {
+    const struct timespec moment = {.tv_nsec = pause};
+    nanosleep(&moment, NULL);
+    if (pause < 100000) pause *= 2;
+  }
+}
 
 bool
 mr__thread_start(void *(*run)(void *), const char *name)

@@ -116,7 +116,7 @@ run_one(mr__context *in, timer due)
   mrv8_request request = {.operation = MRV8_TIMER, .timer = due.callback, .options = &options};
   in->timers.running = due.number;
   mr__level *entered;
-  mr_status status = mr__level_take(in, &options, &entered);
+  mr_status status = mr__level_take(in, mr__this_thread(), &options, &entered);
   if (status == MR_OK) {
     status = mr__run_inside(entered, &request, &result);
     if (status < 0) mr__level_explain(entered, status, &result);
@@ -140,8 +140,11 @@ run_tasks(mr__context *in)
   options.timeout = in->timeout;
   options.cpu_time = in->cpu_time;
   mrv8_request request = {.operation = MRV8_NOTHING, .options = &options};
-  mr__level entered = mr__level_of(in, &options);
-  mr__run_inside(&entered, &request, &result);
+  mr__level *entered;
+  if (mr__level_take(in, mr__this_thread(), &options, &entered) == MR_OK) {
+    mr__run_inside(entered, &request, &result);
+    mr__level_give_back(entered);
+  }
   mr_result_free(&result);
 }
 

@@ -26,7 +26,6 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static bool has_key;
 static atomic_uint_fast64_t numbers;
-static _Thread_local uint64_t number; /* of this thread, never used again; 0: it has none yet */
 
 /* Under the mutex. */
 static void
@@ -43,6 +42,10 @@ static void
 end(void *data)
 {
   visitor *me = data;
+  mr__here *here = mr__this_thread();
+  here->is_watched = false;
+  if (here->last) mr__context_unreference(here->last);
+  here->last = NULL;
   if (!mr__fork_begin()) return;
   pthread_mutex_lock(&mutex);
   for (visit *at = me->first, *next; at; at = next) {
@@ -89,6 +92,7 @@ note(mr__context *in)
 {
   visitor *me = this_visitor();
   if (!me) return;
+  mr__this_thread()->is_watched = true;
   pthread_mutex_lock(&mutex);
   visit *made = find(in, me) ? NULL : calloc(1, sizeof *made);
   if (made) {
@@ -101,11 +105,11 @@ note(mr__context *in)
 }
 
 void
-mr__visit(mr__context *in)
+mr__visit(mr__context *in, mr__here *here)
 {
-  if (number && in->visits.last == number) return;
-  if (!number) number = atomic_fetch_add(&numbers, 1) + 1;
-  in->visits.last = number;
+  if (here->number && in->visits.last == here->number) return;
+  if (!here->number) here->number = atomic_fetch_add(&numbers, 1) + 1;
+  in->visits.last = here->number;
   note(in);
 }
 

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "mr_here.h"
+
 struct mr__context;
 struct mr__visit;
 
@@ -14,7 +16,7 @@ typedef struct mr__visits {
 } mr__visits;
 
 /* With the context's lock: this thread is about to enter V8. */
-void mr__visit(struct mr__context *in);
+void mr__visit(struct mr__context *in, mr__here *here);
 
 /* With the context's lock: its isolate is about to go. */
 void mr__visits_forget(struct mr__context *in);

@@ -1,7 +1,7 @@
 /* mr_watchdog.c: the watchdog thread. Owns the list of armed watches, protected by `mutex`; they are armed and disarmed by any thread.
  *
  * The thread sleeps until `wake_at`. Who arms a watch that is due later than that does not wake it: it wakes in time, sees what is next, and sleeps again. So calls with
- * the same timeout, one after the other, cost one wake-up a timeout, not one a call. With nothing to come for IDLE, the thread ends; the next watch starts it again. Lock order: the watchdog's mutex, then a context's `levels_mutex`. */
+ * the same timeout, one after the other, cost one wake-up a timeout, not one a call. With nothing to come for IDLE, the thread ends; the next watch starts it again. Lock order: the watchdog's mutex, then a context's `levels_lock`. */
 #include "mr_watchdog.h"
 
 #include "mr_clock.h"

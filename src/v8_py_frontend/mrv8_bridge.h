@@ -160,6 +160,7 @@ typedef struct mrv8_request {
   size_t in_size;
   const mr_options *options; /* never NULL, complete, defaults filled in */
   mrv8_value *realm;         /* an object of the realm to run in; NULL: the isolate's first */
+  uint64_t thread;           /* a number of the thread, never used again; 0: unknown */
 } mrv8_request;
 
 /* V8's version. Before mrv8_initialize(), too. */

@@ -17,7 +17,6 @@ namespace {
 constexpr uint64_t kGrain = 1 << 20; /* V8 ends the process over ranges of code that are no multiple of its pages */
 constexpr uint64_t kDefaultStack = 984 * 1024;
 constexpr uintptr_t kReserve = 128 * 1024; /* for V8's own C++ functions, which look at the limit only when they are called, and for the host's callbacks */
-constexpr uintptr_t kDrift = 32 * 1024;    /* the limit is set anew when the thread enters from further away than this */
 
 /* What stops the script while it goes on; not the steps of marking in between, which begin and do not end. */
 constexpr auto kCollections = static_cast<v8::GCType>(v8::kGCTypeScavenge | v8::kGCTypeMarkSweepCompact);
@@ -124,6 +123,7 @@ mrv8::LimitStack(mrv8_isolate *self)
   const ThisThread &thread = Thread();
   auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   if (self->entered_by == thread.number && here - self->entered_at + kDrift <= 2 * kDrift) return;
+  self->entered_as = 0;
   self->entered_by = thread.number;
   self->entered_at = here;
   uintptr_t limit = here > self->max_stack ? here - self->max_stack : 1;
@@ -222,6 +222,7 @@ mrv8::ForgetValues(mrv8_isolate *self)
   self->uncaught.clear();
   self->awaited.clear();
   self->modules.reset();
+  self->scripts.reset();
   self->host_error.Reset();
   self->anonymous.Reset();
   self->context.Reset();

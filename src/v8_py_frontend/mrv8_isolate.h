@@ -43,7 +43,8 @@ struct Rejection {
   v8::Global<v8::Value> reason;
 };
 
-struct Modules; /* mrv8_module.cc */
+struct Modules;      /* mrv8_module.cc */
+struct KnownScripts; /* mrv8_script.cc */
 
 /* V8 reads the bytes for as long as there is an isolate that was made of them. */
 struct Bytes {
@@ -77,7 +78,8 @@ struct mrv8_isolate {
   v8::Global<v8::Private> host_error;                      /* the key under which an error keeps the id of the host's */
   v8::Global<v8::FunctionTemplate> handlers, iterators[2]; /* of host objects; made when first needed. [1]: async iterators */
   v8::Global<v8::Object> iterator_prototypes[2];
-  std::shared_ptr<mrv8::Modules> modules; /* null: the context has none yet */
+  std::shared_ptr<mrv8::Modules> modules;      /* null: the context has none yet */
+  std::shared_ptr<mrv8::KnownScripts> scripts; /* null: nothing short was evaluated yet */
   v8::Global<v8::Context> context;
   bool console = false;                         /* the host wants to hear of it */
   bool realms = false;                          /* there is, or was, another one */
@@ -94,6 +96,7 @@ struct mrv8_isolate {
   uintptr_t entered_at = 0;             /* where on its stack the thread was that the stack limit was last set for */
   uintptr_t stack_limit = 0;            /* address, for the thread that is inside */
   uint64_t entered_by = 0;              /* a number of that thread, never used again */
+  uint64_t entered_as = 0;              /* the same, as the core numbers it; 0: unknown */
 };
 
 namespace mrv8 {
@@ -130,6 +133,9 @@ void WatchFatalEverywhere();
 /* Tells V8 how much of this thread's stack it may use. */
 void LimitStack(mrv8_isolate *self);
 
+/* How far from where the limit was set a thread may enter before it is set anew. */
+constexpr uintptr_t kDrift = 32 * 1024;
+
 /* What V8 may find in a snapshot in place of addresses: each of our callbacks that something in a context can hold, in one order for all; the last is 0. */
 const intptr_t *ExternalReferences();
 void AddReferencesOfConsole(std::vector<intptr_t> *references);
@@ -160,10 +166,13 @@ v8::Local<v8::Context> ContextOf(mrv8_isolate *self, const mrv8_value *realm);
  * half-way, and the Locker's saving and restoring of what a thread left behind would take a third of a short call. */
 class Stay {
  public:
-  Stay(mrv8_isolate *self, const mrv8_value *realm)
+  Stay(mrv8_isolate *self, const mrv8_value *realm, uint64_t thread)
       : isolate_scope_(self->isolate), handles_(self->isolate), context_(ContextOf(self, realm)), context_scope_(context_)
   {
+    auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+    if (thread && self->entered_as == thread && here - self->entered_at + kDrift <= 2 * kDrift) return;
     LimitStack(self);
+    self->entered_as = thread;
   }
   Stay(const Stay &) = delete;
   Stay &operator=(const Stay &) = delete;

@@ -438,6 +438,16 @@ Reader::Read(v8::Local<v8::Value> *value)
 }
 
 mr_status
+Reader::ReadName(v8::Local<v8::Value> *value)
+{
+  if (at_ == end_ || *at_ != MR_TAG_LATIN1) return Read(value);
+  at_++;
+  mr_status status = ReadLatin1(v8::NewStringType::kInternalized, value);
+  if (status != MR_OK) failed_ = true;
+  return status;
+}
+
+mr_status
 Reader::ReadValue(v8::Local<v8::Value> *value)
 {
   char tag = 0;

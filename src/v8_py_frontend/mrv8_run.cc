@@ -47,11 +47,16 @@ Eval(const Run &run, Answer *answer)
 {
   bool rejected = false;
   v8::Local<v8::UnboundScript> script;
+  v8::Local<v8::Script> bound;
+  mrv8::KnownScript *place = mrv8::FindScript(run, &bound);
+  if (!bound.IsEmpty()) return answer->Take(bound->Run(run.context));
   if (!mrv8::CompileScript(run, &rejected, &answer->status).ToLocal(&script)) {
     answer->flags = MR_X_PARSE;
     return;
   }
-  answer->Take(script->BindToCurrentContext()->Run(run.context));
+  bound = script->BindToCurrentContext();
+  if (place) mrv8::KeepScript(run, place, bound);
+  answer->Take(bound->Run(run.context));
   if (answer->status == MR_OK && (run.request->options->flags & MR_CODE_CACHE)) mrv8::TellCodeCache(run, script);
 }
 
@@ -142,7 +147,7 @@ Property(const Run &run, v8::Local<v8::Object> object, Answer *answer)
   mrv8_operation operation = run.request->operation;
   uint32_t count = 0;
   answer->status = operation == MRV8_SET ? reader.ReadArrayHead(&count) : MR_OK;
-  if (answer->status == MR_OK) answer->status = reader.Read(&key);
+  if (answer->status == MR_OK) answer->status = reader.ReadName(&key);
   if (answer->status == MR_OK && operation == MRV8_SET) answer->status = count == 2 ? reader.Read(&value) : MR_BAD_MESSAGE;
   if (answer->status == MR_OK && !reader.AtEnd()) answer->status = MR_BAD_MESSAGE;
   if (answer->status != MR_OK) return;
@@ -318,6 +323,7 @@ OperateOnContext(const Run &run, Answer *answer)
     case MRV8_SNAPSHOT_CHECK:
       return answer->Take(mrv8::WhyNoSnapshot(run));
     case MRV8_LOW_MEMORY:
+      run.self->scripts.reset();
       run.isolate->LowMemoryNotification();
       break;
     case MRV8_NUMBERS:
@@ -468,8 +474,8 @@ mrv8::MakeString(const Run &run, const void *text, size_t size, uint32_t encodin
 mr_status
 mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
 {
-  mrv8::Stay stay(self, request->realm || !self->realms ? request->realm : request->target); /* what becomes of a value is of its own realm */
-  if (self->terminating.load()) return MR_TERMINATED;                                        /* asked for before anything runs that V8 would stop */
+  mrv8::Stay stay(self, request->realm || !self->realms ? request->realm : request->target, request->thread); /* what becomes of a value is of its own realm */
+  if (self->terminating.load()) return MR_TERMINATED; /* asked for before anything runs that V8 would stop */
   Run run{self, self->isolate, stay.context(), request, result};
   mr_status status = Perform(run);
   if (!request->outermost) return status;
@@ -477,7 +483,7 @@ mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
     self->uncaught.clear();
     self->rejections.clear();
   }
-  mrv8::TellReleased(self);
+  if (!self->released.empty()) mrv8::TellReleased(self);
   self->has_news = mrv8::HasErrors(run); /* after the answer: a promise that the client now holds is not a forgotten one */
   return status;
 }

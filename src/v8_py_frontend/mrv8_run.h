@@ -56,6 +56,11 @@ mr_status WriteHandle(const Run &run, uint8_t kind, mr_handle handle);
 /* The request's code, compiled; with the cache of an earlier compilation, when it has one. Empty: see `status`; MR_EXCEPTION: it cannot be parsed. */
 v8::MaybeLocal<v8::UnboundScript> CompileScript(const Run &run, bool *rejected, mr_status *status);
 
+/* What the request's code was compiled to, if that is kept. Else where to keep it, if it is short and plain and has come before; NULL. */
+struct KnownScript;
+KnownScript *FindScript(const Run &run, v8::Local<v8::Script> *script);
+void KeepScript(const Run &run, KnownScript *place, v8::Local<v8::Script> script);
+
 /* Tells the host of a script's cache. */
 void TellCodeCache(const Run &run, v8::Local<v8::UnboundScript> script);
 
@@ -135,6 +140,25 @@ void TellReleased(mrv8_isolate *self);
 void TellErrors(const Run &run);
 bool HasErrors(const Run &run);
 
+/* A list that is short, as a rule: the first ones need no memory. */
+template <typename T, size_t kFew>
+class ShortList {
+ public:
+  size_t size() const { return size_; }
+  T &operator[](size_t at) { return at < kFew ? few_[at] : more_[at - kFew]; }
+  void push_back(const T &item)
+  {
+    if (size_ < kFew) few_[size_] = item;
+    else more_.push_back(item);
+    size_++;
+  }
+
+ private:
+  size_t size_ = 0;
+  T few_[kFew];
+  std::vector<T> more_;
+};
+
 /* Reads one message. References to the host in it are JavaScript's when it was read to its end, which the result then says; else they are not. */
 class Reader {
  public:
@@ -148,8 +172,9 @@ class Reader {
   Reader &operator=(const Reader &) = delete;
   ~Reader();
 
-  /* One value. MR_OK; MR_BAD_MESSAGE, MR_BAD_HANDLE, MR_TOO_DEEP, MR_TOO_LARGE; MR_EXCEPTION when V8 threw. */
+  /* One value; of a property's name, the string that V8 compares by identity. MR_OK; MR_BAD_MESSAGE, MR_BAD_HANDLE, MR_TOO_DEEP, MR_TOO_LARGE; MR_EXCEPTION when V8 threw. */
   mr_status Read(v8::Local<v8::Value> *value);
+  mr_status ReadName(v8::Local<v8::Value> *value);
 
   /* The head of an array whose elements the caller reads one by one. */
   mr_status ReadArrayHead(uint32_t *count);
@@ -200,7 +225,7 @@ class Reader {
   uint32_t depth_ = 0;
   bool failed_ = false;
   std::vector<uint64_t> taken_; /* ids of the host's */
-  std::vector<Container> containers_;
+  ShortList<Container, 2> containers_;
   std::vector<v8::Local<v8::Name>> keys_;
 };
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <string>
 
 #include "mr_wire.h"
 #include "mrv8_compat.h"
@@ -26,7 +27,71 @@ Keep(const Run &run, v8::Local<v8::UnboundScript> script)
   return handle;
 }
 
+/* Eight bytes at a time. Who makes codes that collide makes them as slow as if they were not kept. */
+uint64_t
+HashOf(const uint8_t *code, size_t size)
+{
+  constexpr uint64_t kFactor = 0x9E3779B97F4A7C15;
+  uint64_t hash = size * kFactor, word = 0;
+  for (; size >= sizeof word; code += sizeof word, size -= sizeof word) {
+    std::memcpy(&word, code, sizeof word);
+    hash = (hash ^ word) * kFactor;
+    hash ^= hash >> 32;
+  }
+  word = 0;
+  if (size) std::memcpy(&word, code, size);
+  hash = (hash ^ word) * kFactor;
+  return hash ^ hash >> 32;
+}
+
 }  // namespace
+
+/* --- short codes that are evaluated again and again ---
+ *
+ * V8 finds what it has compiled, too, but it makes a string of the code first, hashes that, and makes a new function of what it finds: together that is as long as a
+ * short script takes. Here a code that comes for the second time is kept with its function, which is run as often as it comes. What is evaluated once takes no place
+ * from these. */
+
+struct KnownScript {
+  uint64_t hash = 0; /* of the code that came last and is not the one that is kept */
+  uint64_t kept_hash = 0;
+  uint32_t encoding = 0;
+  std::string code;
+  v8::Global<v8::Script> script;
+};
+
+struct KnownScripts {
+  static constexpr size_t kPlaces = 64, kMostBytes = 4096;
+  KnownScript places[kPlaces];
+};
+
+KnownScript *
+FindScript(const Run &run, v8::Local<v8::Script> *script)
+{
+  const mrv8_request *request = run.request;
+  const mr_options *options = request->options;
+  mrv8_isolate *self = run.self;
+  if (request->in_size > KnownScripts::kMostBytes || request->realm || options->filename || options->line_offset || options->column_offset ||
+      options->buffer_count || (options->flags & MR_CODE_CACHE) || self->creator)
+    return nullptr;
+  if (!self->scripts) self->scripts = std::make_shared<KnownScripts>();
+  uint64_t hash = HashOf(static_cast<const uint8_t *>(request->in), request->in_size);
+  KnownScript *place = &self->scripts->places[hash % KnownScripts::kPlaces];
+  bool kept = place->kept_hash == hash && !place->script.IsEmpty() && place->encoding == options->encoding && place->code.size() == request->in_size;
+  if (kept && std::memcmp(place->code.data(), request->in, request->in_size) == 0) *script = place->script.Get(run.isolate);
+  else if (place->hash != hash) place->hash = hash;
+  else return place;
+  return nullptr;
+}
+
+void
+KeepScript(const Run &run, KnownScript *place, v8::Local<v8::Script> script)
+{
+  place->kept_hash = place->hash;
+  place->encoding = run.request->options->encoding;
+  place->code.assign(static_cast<const char *>(run.request->in), run.request->in_size);
+  place->script.Reset(run.isolate, script);
+}
 
 v8::MaybeLocal<v8::UnboundScript>
 CompileScript(const Run &run, bool *rejected, mr_status *status)

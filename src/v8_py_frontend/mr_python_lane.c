@@ -178,7 +178,7 @@ say_raised(mr_context context, uint64_t number, mr_reply *reply)
 static int
 say_answer(mr_context context, uint64_t number, mr_reply *reply, mr__object *value)
 {
-  mr__writer writer;
+  mr__writer writer MR__UNINITIALIZED;
   mr__writer_init(&writer);
   int outcome = mr__python_is_simple(value) ? mr__python_encode(&writer, value, NULL) : 0;
   if (outcome == 1) (void)mr_reply_set(reply, MR_REPLY_RETURN, writer.data, writer.size, NULL, 0); /* what fails, the script gets as an error */
@@ -217,6 +217,16 @@ options_at(uint64_t address)
   return (const mr_options *)(uintptr_t)address;
 }
 
+/* The options, with a timeout of the call's own where it is not 0; these are put together in `timed`. */
+static const mr_options *
+with_timeout(const mr_options *options, int64_t timeout, mr_options *timed)
+{
+  if (!timeout) return options;
+  *timed = options ? *options : (mr_options){.struct_size = sizeof *timed};
+  timed->timeout = timeout;
+  return timed;
+}
+
 static void
 start(mr_result *result)
 {
@@ -230,7 +240,8 @@ finish(mr_status status, mr_result *result, mr__object *context)
 {
   mr__object *value = NULL;
   if (status == MR_OK) {
-    value = mr__python_decode(result->data, result->size, context);
+    value = mr__python_scalar(result->data, result->size);
+    if (!value) value = mr__python_decode(result->data, result->size, context);
   } else {
     mr__object *number = py.PyLong_FromLong(status), *message = py.PyBytes_FromStringAndSize((const char *)result->data, (mr__size)result->size);
     if (number && message) value = py.PyObject_CallMethodObjArgs(context, lane.failed, number, message, NULL);
@@ -256,10 +267,8 @@ context_of(const crossing *self)
 static mr__object *
 finish_crossing(mr_status status, mr_result *result, const crossing *self)
 {
-  uint8_t tag = status == MR_OK && result->data == result->inline_data ? *result->data : 0;
-  if (tag == MR_TAG_INT32 || tag == MR_TAG_LATIN1 || tag == MR_TAG_DOUBLE || tag == MR_TAG_TRUE || tag == MR_TAG_FALSE || tag == MR_TAG_NULL ||
-      tag == MR_TAG_UNDEFINED)
-    return finish(status, result, NULL);
+  mr__object *scalar = status == MR_OK && result->data == result->inline_data ? mr__python_scalar(result->data, result->size) : NULL;
+  if (scalar) return scalar;
   mr__object *context = context_of(self);
   if (!context) {
     mr_result_free(result);
@@ -293,16 +302,11 @@ crossing_eval(mr__object *object, mr__object *const *arguments, mr__size count)
     py.Py_DecRef(context);
     return value;
   }
-  mr_result result;
+  mr_result result MR__UNINITIALIZED;
   start(&result);
   if (!mr_python_may_enter()) return finish_crossing(MR_BUSY, &result, self);
-  const mr_options *options = options_at(self->options);
-  mr_options timed = {.struct_size = sizeof timed};
-  if (timeout) {
-    if (options) timed = *options;
-    timed.timeout = timeout;
-    options = &timed;
-  }
+  mr_options timed MR__UNINITIALIZED;
+  const mr_options *options = with_timeout(options_at(self->options), timeout, &timed);
   void *thread = py.PyEval_SaveThread();
   mr_status status = mr_eval(self->id, code, (size_t)size, options, &result);
   py.PyEval_RestoreThread(thread);
@@ -349,18 +353,20 @@ crossing_of(const mr__handle_object *self)
 
 typedef mr_status (*operation)(mr_context, mr_handle, const void *, size_t, const mr_options *, mr_result *);
 
-/* Sends the message and returns the answer. */
+/* Sends the message and returns the answer. `timeout`: in nanoseconds, the call's own; 0: it has none. */
 static mr__object *
-send(const mr__handle_object *self, const crossing *through, operation run, mr__writer *writer)
+send(const mr__handle_object *self, const crossing *through, operation run, mr__writer *writer, int64_t timeout)
 {
   mr__object *context = self->context;
   py.Py_IncRef(context); /* JavaScript may call back, and Python then change the object */
-  mr_result result;
+  mr_result result MR__UNINITIALIZED;
   start(&result);
   mr_status status = MR_BUSY;
   if (mr_python_may_enter()) {
+    mr_options timed MR__UNINITIALIZED;
+    const mr_options *options = with_timeout(options_at(through->options), timeout, &timed);
     void *thread = py.PyEval_SaveThread();
-    status = run(through->id, self->handle, writer->data, writer->size, options_at(through->options), &result);
+    status = run(through->id, self->handle, writer->data, writer->size, options, &result);
     py.PyEval_RestoreThread(thread);
   }
   mr__writer_free(writer);
@@ -369,21 +375,38 @@ send(const mr__handle_object *self, const crossing *through, operation run, mr__
   return value;
 }
 
-/* f(...): without keywords, with the Context's options. */
+#define MOST_SECONDS 1e9
+
+/* A call's keywords, if there are any: its timeout alone, in nanoseconds; 0: there is none. -1: they are something else, or a timeout that _context.py has to look at. */
+static int64_t
+timeout_of(mr__object *keywords)
+{
+  mr__size count = keywords ? py.PyDict_Size(keywords) : 0;
+  if (!count) return 0;
+  mr__object *given = count == 1 ? py.PyDict_GetItemWithError(keywords, lane.timeout_sec) : NULL;
+  double seconds = 0;
+  int overflow = 0;
+  if (given && given->type == py.Float) seconds = py.PyFloat_AsDouble(given);
+  else if (given && given->type == py.Long) seconds = (double)py.PyLong_AsLongLongAndOverflow(given, &overflow);
+  return seconds >= 1e-9 && seconds <= MOST_SECONDS && !overflow ? (int64_t)(seconds * 1e9) : -1;
+}
+
+/* f(...): with no keyword but timeout_sec, and else the Context's options. */
 static mr__object *
 function_call(mr__object *object, mr__object *arguments, mr__object *keywords)
 {
   const mr__handle_object *self = (const mr__handle_object *)object;
   const crossing *through = crossing_of(self);
   mr__size count = py.PyTuple_Size(arguments);
-  mr__writer writer;
+  int64_t timeout = timeout_of(keywords);
+  mr__writer writer MR__UNINITIALIZED;
   mr__writer_init(&writer);
   int outcome = 0;
-  if (through && !(keywords && py.PyDict_Size(keywords)) && (uint64_t)count < UINT32_MAX) {
+  if (through && timeout >= 0 && (uint64_t)count < UINT32_MAX) {
     outcome = mr__writer_array(&writer, (uint32_t)count + 1) && mr__writer_undefined(&writer) ? 1 : 0;
     for (mr__size i = 0; i < count && outcome == 1; i++) outcome = mr__python_encode(&writer, py.PyTuple_GetItem(arguments, i), self->context);
   }
-  if (outcome == 1) return send(self, through, mr_call, &writer);
+  if (outcome == 1) return send(self, through, mr_call, &writer, timeout);
   mr__writer_free(&writer);
   if (outcome < 0) return NULL;
   mr__object *method = py.PyObject_GetAttr(object, lane.call_slowly);
@@ -405,12 +428,12 @@ mapped_get(mr__object *object, mr__object *key)
 {
   const mr__handle_object *self = (const mr__handle_object *)object;
   const crossing *through = crossing_of(self);
-  mr__writer writer;
+  mr__writer writer MR__UNINITIALIZED;
   mr__writer_init(&writer);
   int outcome = through ? encode_property(&writer, key, self->context) : 0;
   mr__object *value = NULL;
   if (outcome == 1) {
-    value = send(self, through, mr_get, &writer);
+    value = send(self, through, mr_get, &writer, 0);
     if (value != lane.hole) return value;
     py.Py_DecRef(value); /* no such property: the slow way says so */
   } else {
@@ -434,11 +457,11 @@ mapped_set(mr__object *object, mr__object *key, mr__object *value)
   if (!value) return call_for_nothing(py.PyObject_CallMethodObjArgs(object, lane.delete_slowly, key, NULL));
   const mr__handle_object *self = (const mr__handle_object *)object;
   const crossing *through = crossing_of(self);
-  mr__writer writer;
+  mr__writer writer MR__UNINITIALIZED;
   mr__writer_init(&writer);
   int outcome = through && mr__writer_array(&writer, 2) ? encode_property(&writer, key, self->context) : 0;
   if (outcome == 1) outcome = mr__python_encode(&writer, value, self->context);
-  if (outcome == 1) return call_for_nothing(send(self, through, mr_set, &writer));
+  if (outcome == 1) return call_for_nothing(send(self, through, mr_set, &writer, 0));
   mr__writer_free(&writer);
   return outcome < 0 ? -1 : call_for_nothing(py.PyObject_CallMethodObjArgs(object, lane.set_slowly, key, value, NULL));
 }
@@ -504,7 +527,7 @@ static mr__object *
 encode(mr__object *self, mr__object *const *arguments, mr__size count)
 {
   (void)self;
-  mr__writer writer;
+  mr__writer writer MR__UNINITIALIZED;
   mr__writer_init(&writer);
   int outcome = count == 2 ? mr__python_encode(&writer, arguments[0], arguments[1]) : 0;
   return message_of(&writer, outcome, lane.encode, arguments, count);
@@ -515,7 +538,7 @@ static mr__object *
 encode_array(mr__object *self, mr__object *const *arguments, mr__size count)
 {
   (void)self;
-  mr__writer writer;
+  mr__writer writer MR__UNINITIALIZED;
   mr__writer_init(&writer);
   int outcome = 0;
   if (count >= 2 && arguments[0]->type == py.Tuple && (uint64_t)py.PyTuple_Size(arguments[0]) <= UINT32_MAX) {
@@ -610,6 +633,7 @@ static const struct {
               {"view", offsetof(mr__lane, view), true},
               {"failed", offsetof(mr__lane, failed), true},
               {"eval_slowly", offsetof(mr__lane, eval_slowly), true},
+              {"timeout_sec", offsetof(mr__lane, timeout_sec), true},
               {"_call_slowly", offsetof(mr__lane, call_slowly), true},
               {"_get_slowly", offsetof(mr__lane, get_slowly), true},
               {"_set_slowly", offsetof(mr__lane, set_slowly), true},

@@ -23,6 +23,7 @@ typedef struct callback {
 } callback;
 
 static _Thread_local callback *innermost;
+static unsigned running;               /* callbacks, on all threads; with the GIL */
 static _Thread_local mr__object *kept; /* the exception that a call of this thread is going to end with */
 
 static void
@@ -111,7 +112,7 @@ current_greenlet(void)
 int
 mr_python_may_enter(void)
 {
-  if (!innermost) return 1;
+  if (!running || !innermost) return 1;
   mr__object *current = current_greenlet();
   drop(current); /* it is alive: it runs */
   return current == innermost->greenlet;
@@ -134,6 +135,7 @@ begin(callback *begun)
     begun->noted = !innermost;
   }
   innermost = begun;
+  running++;
   if (begun->noted) note_thread(true);
 }
 
@@ -141,6 +143,7 @@ static void
 end(const callback *ended)
 {
   innermost = ended->around;
+  running--;
   if (ended->noted) note_thread(false);
   drop(ended->greenlet);
 }

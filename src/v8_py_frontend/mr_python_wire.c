@@ -377,6 +377,26 @@ decode_slowly(const uint8_t *data, size_t size, mr__object *context)
 }
 
 mr__object *
+mr__python_scalar(const uint8_t *data, size_t size)
+{
+  mr__object *value = NULL;
+  if (size == 5 && *data == MR_TAG_INT32) return py.PyLong_FromLong((int32_t)u32_at(data + 1));
+  if (size == 9 && *data == MR_TAG_DOUBLE) return py.PyFloat_FromDouble(f64_at(data + 1));
+  if (size == 1) {
+    value = *data == MR_TAG_UNDEFINED ? lane.undefined
+            : *data == MR_TAG_NULL    ? py.None
+            : *data == MR_TAG_TRUE    ? py.True
+            : *data == MR_TAG_FALSE   ? py.False
+                                      : NULL;
+  } else if (size > 5 && *data == MR_TAG_LATIN1 && u32_at(data + 1) == size - 5) {
+    value = text_at(data);
+    if (!value) py.PyErr_Clear(); /* no memory, which the long way says */
+    return value;
+  }
+  return value ? new_reference(value) : NULL;
+}
+
+mr__object *
 mr__python_decode(const uint8_t *data, size_t size, mr__object *context)
 {
   if (!is_frequent(data, size) || !size) return decode_slowly(data, size, context);
@@ -738,7 +758,7 @@ int
 mr__python_encode(mr__writer *writer, mr__object *value, mr__object *context)
 {
   if (!is_container(value)) return encode_scalar(writer, value, context);
-  walk walks[MOST_DEPTH];
+  walk walks[MOST_DEPTH] MR__UNINITIALIZED;
   int depth = 1;
   int outcome = open_container(writer, value, walks);
   while (outcome == DONE && depth) {

@@ -11,6 +11,7 @@ typedef struct mr__lane {
   mr__object *scalar;                             /* the message of a scalar that C does not know, as bytes; None when it is no scalar */
   mr__object *date;                               /* _wire.date_from() */
   mr__object *wrap, *view, *failed, *eval_slowly; /* names of the Context's methods */
+  mr__object *timeout_sec;                        /* a call's keyword */
   mr__object *call_slowly, *get_slowly, *set_slowly, *delete_slowly, *missing;
   mr__object *answer, *raised; /* of _host.py: what becomes of a callback that the lane has called */ /* names of methods of its objects */
   mr__object *handle_type;                                                                            /* the base of what has a handle */
@@ -33,12 +34,26 @@ void mr__python_resume_collector(void);
 /* The object of a whole message; a new reference. NULL: with an exception. `context`: the Context that the message is from. */
 mr__object *mr__python_decode(const uint8_t *data, size_t size, mr__object *context);
 
+/* The same for what is no more than a number, a short string and the like. NULL, without an exception: it is something else. */
+mr__object *mr__python_scalar(const uint8_t *data, size_t size);
+
 /* The arguments of a host function's message, when there are at most `most` of them, scalars all, and its `this` is undefined. How many; -1: it is another message, or
  * there is an exception. New references. */
 int mr__python_arguments(const uint8_t *data, size_t size, mr__object **arguments, int most);
 
 /* Whether C can write the value without knowing anything of a context. */
 bool mr__python_is_simple(const mr__object *value);
+
+/* Of a variable on the stack: it is written before it is read, and so large that to fill it beforehand, as compilers can be told to do with all, would cost more than the
+ * call that it is for. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define MR__UNINITIALIZED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef MR__UNINITIALIZED
+#define MR__UNINITIALIZED
+#endif
 
 /* A message that is being made. It begins in the struct, which is to stay where it is. */
 typedef struct mr__writer {
@@ -48,7 +63,7 @@ typedef struct mr__writer {
   size_t held_count, held_capacity;
   struct mr__seen *seen;
   uint32_t containers, keys;
-  uint8_t inline_data[512];
+  uint8_t inline_data[2048];
 } mr__writer;
 
 void mr__writer_init(mr__writer *writer);

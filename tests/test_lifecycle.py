@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import json
 import threading
 import time
 import weakref
+from pathlib import Path
 
 import pytest
 
+import py_mini_racer
 from py_mini_racer import JSClosedException, JSEvalException, JSTerminatedException, MiniRacer
 from py_mini_racer._context import context_count
 from tests.child import output_of
@@ -338,6 +341,52 @@ def test_a_hundred_contexts_at_once():
     for ctx in contexts[::2] + contexts[1::2][::-1]:
         ctx.close()
     assert context_count() == 0
+
+
+@pytest.mark.needs("source")
+def test_what_a_further_context_takes():
+    patches = json.loads((Path(py_mini_racer.__file__).parent / "native.json").read_text())["patches"]
+    if "50-empty-stub-caches.patch" not in patches:
+        pytest.skip("this V8 was built without the patch")
+    code = """
+        import os
+        from py_mini_racer import MiniRacer
+
+        def resident() -> int:
+            with open("/proc/self/statm") as numbers:
+                return int(numbers.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+        contexts = []
+        def open_some(count: int) -> int:
+            for _ in range(count):
+                contexts.append(MiniRacer())
+                contexts[-1].eval("1 + 1")
+            return resident()
+
+        early = open_some(3)
+        print((open_some(40) - early) // 40)
+    """
+    assert int(output_of(code)) < 650_000
+
+
+def test_properties_of_many_kinds_of_objects(ctx):
+    """V8's caches of such accesses fill, and are emptied by collections."""
+    ctx.eval("""
+        var objects = Array.from({ length: 3000 }, (_, i) => {
+            const made = {};
+            for (let k = 0; k < i % 7; k++) made["p" + (i * 7 + k) % 50] = k;
+            made.x = i;
+            return made;
+        });
+        function sum() { return objects.reduce((total, each) => total + each.x, 0); }
+        function put() { for (const each of objects) { each.x += 1; each["y" + each.x % 9] = 1; } }
+        function define() { let total = 0; for (let i = 0; i < 2000; i++) total += ({ ["k" + i % 60]: i })["k" + i % 60]; return total; }
+    """)
+    for turn in range(4):
+        for _ in range(20):
+            assert ctx.eval("sum()") == 2999 * 1500 + 3000 * turn
+        assert ctx.eval("put(); define()") == 1999 * 1000
+        ctx.low_memory_notification()
 
 
 # --- the end of the process ---

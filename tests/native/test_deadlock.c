@@ -116,13 +116,10 @@ on_event(void *data, mr_context context, uint32_t event, uint64_t id, const uint
 }
 
 static mr_context
-open_with_events(void)
+open_unsettled(void)
 {
-  mr_context_options options = {.struct_size = sizeof options, .event = on_event};
-  mr_context made = 0;
-  REQUIRE(mr_context_new(&options, &made) == MR_OK);
   atomic_store(&settled, 0);
-  return made;
+  return open_with_events(on_event);
 }
 
 static void *
@@ -137,7 +134,7 @@ static void
 an_event_ends_the_wait(void **state)
 {
   (void)state;
-  mr_context context = open_with_events();
+  mr_context context = open_unsettled();
   pthread_t thread;
   REQUIRE(pthread_create(&thread, NULL, tell, &context) == 0);
   assert_int_equal(mr_wait(context, (const int32_t *)&settled, 0), MR_OK);
@@ -161,7 +158,7 @@ static void
 a_close_ends_the_wait(void **state)
 {
   (void)state;
-  mr_context context = open_with_events();
+  mr_context context = open_unsettled();
   pthread_t thread;
   REQUIRE(pthread_create(&thread, NULL, close_it, &context) == 0);
   assert_int_equal(mr_wait(context, (const int32_t *)&settled, 0), MR_CLOSED);
@@ -179,7 +176,7 @@ static void
 waiting_for_ones_own_context_is_a_deadlock(void **state)
 {
   (void)state;
-  mr_context context = open_with_events();
+  mr_context context = open_unsettled();
   member mine = {.own = context, .other = context};
   fake_on_call = (fake_hook){wait_for_other, &mine};
   assert_int_equal(eval_int(context, "call; int 2"), 2);
@@ -202,7 +199,7 @@ static void
 who_would_settle_needs_the_waiters_context(void **state)
 {
   (void)state;
-  mr_context waits = open_context(), promises = open_with_events();
+  mr_context waits = open_context(), promises = open_unsettled();
   member waiter = {.own = waits, .other = promises}, settler = {.own = promises, .other = waits};
   REQUIRE(pthread_create(&settler.thread, NULL, need, &settler) == 0);
   fake_on_call = (fake_hook){wait_for_other, &waiter};
@@ -230,7 +227,7 @@ who_has_settled_is_in_no_circle(void **state)
 {
   (void)state;
   for (int round = 0; round < 30; round++) {
-    mr_context waits = open_context(), promises = open_with_events();
+    mr_context waits = open_context(), promises = open_unsettled();
     member waiter = {.own = waits, .other = promises}, settler = {.own = promises, .other = waits};
     REQUIRE(pthread_create(&settler.thread, NULL, settle_and_need, &settler) == 0);
     fake_on_call = (fake_hook){wait_for_other, &waiter};

@@ -273,7 +273,7 @@ MR_API uint64_t mr_context_count(void);
 /* How many handles of the context the client holds, into *count. */
 MR_API mr_status mr_handle_count(mr_context context, uint64_t *count);
 
-/* Ends the JavaScript that the context runs now, if any: the running call returns MR_TERMINATED, and so do those around it that are in this context. Calls that
+/* Ends the JavaScript that the context runs now, if any: the running call returns MR_TERMINATED, and so do those around it that are in this context, and those that they have made in others. Calls that
  * wait for the context are not meant. Never waits. Not for a handler of the C kind, which may interrupt a thread anywhere. */
 MR_API mr_status mr_terminate(mr_context context);
 
@@ -293,7 +293,8 @@ MR_API mr_status mr_interrupt(mr_context context);
 MR_API mr_status mr_interrupt_hook(mr_hook hook, void *data, uint64_t thread);
 
 /* Waits until *done is not 0, which the client's mr_host_event sets before it returns: for a promise, after mr_await() answered a hole. `timeout` in nanoseconds; 0:
- * none. Errors: MR_TIMEOUT; MR_CLOSED; MR_INTERRUPTED; MR_DEADLOCK when only this thread could bring the event about: it is in a callback of the context, or
+ * none. In a host function it ends with the call that this is in, and says why: MR_TERMINATED, also where that call's timeout is over, MR_CPU_TIME, ...
+ * Errors: MR_TIMEOUT; MR_CLOSED; MR_INTERRUPTED; MR_DEADLOCK when only this thread could bring the event about: it is in a callback of the context, or
  * whoever is in the context waits for one that this thread is in. */
 MR_API mr_status mr_wait(mr_context context, const int32_t *done, int64_t timeout);
 /* The number (mr_options.call) of the outermost call or submission, in any context, that this thread runs, for host functions that want to know whom they serve; 0: there is

@@ -1,4 +1,4 @@
-/* mr_budget.c: budgets of time. Owns nothing; the watchdog's thread looks at them.
+/* mr_budget.c: budgets of time. Owns nothing; the watchdog's thread looks at them, and who ends a call.
  *
  * To read a thread's CPU clock is a system call of half a microsecond, so the calling thread never does it. The watchdog reads it when it first looks, after FIRST_LOOK
  * at most, and again when the budget could be spent at the earliest: a thread uses no more than one second of CPU a second. What was used before the first look is
@@ -41,6 +41,11 @@ look(mr__watch *watch, int64_t now)
   mr__budget *budget = (mr__budget *)watch;
   int64_t again = MR__NEVER;
   for (mr__budget *at = budget; at; at = next_of(budget, at)) {
+    mr_status over = at == budget ? MR_OK : atomic_load(&at->over);
+    if (over != MR_OK) {
+      budget->spent(budget, at, over, 0);
+      return MR__NEVER;
+    }
     int64_t left = at->deadline <= now ? 0 : cpu_left(at);
     if (left <= 0) {
       if (at->deadline <= now) budget->spent(budget, at, MR_TIMEOUT, 0);
@@ -58,13 +63,20 @@ bool
 mr__budget_arm(mr__budget *budget)
 {
   int64_t due = MR__NEVER;
+  bool watched = budget->elsewhere;
   for (const mr__budget *at = budget; at; at = next_of(budget, at)) {
     if (at->deadline < due) due = at->deadline;
     if (at->cpu_time == MR__NEVER) continue;
     int64_t first = mr__now() + (at->cpu_time < FIRST_LOOK ? at->cpu_time : FIRST_LOOK);
     if (first < due) due = first;
   }
-  return due == MR__NEVER || mr__watch_arm(&budget->watch, due, look);
+  return (due == MR__NEVER && !watched) || mr__watch_arm(&budget->watch, due, look);
+}
+
+void
+mr__budgets_look(void)
+{
+  mr__watches_look(look);
 }
 
 void

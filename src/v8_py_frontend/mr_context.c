@@ -218,6 +218,7 @@ begin_close(mr_context id)
   atomic_store(&closed->closing, true);
   mr__levels_stop(closed, NULL, MR_CLOSED);
   mr__spin_unlock(&closed->levels_lock);
+  mr__budgets_look();
   mr__wait_tell(&closed->lock);
   return closed;
 }

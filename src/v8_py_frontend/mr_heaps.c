@@ -49,10 +49,11 @@ ask_idle(void)
   }
 }
 
-/* Under the mutex: stops the largest that run, until what the rest holds fits. */
-static void
+/* Under the mutex: stops the largest that run, until what the rest holds fits. Whether it has stopped one. */
+static bool
 stop_largest(void)
 {
+  bool any = false;
   uint64_t left = sum;
   for (const mr__share *one = shares; one; one = one->next)
     if (one->stopped || (atomic_load(&one->asked) && !is_busy(one))) left -= one->heap; /* it is about to give memory back */
@@ -60,7 +61,7 @@ stop_largest(void)
     mr__share *largest = NULL;
     for (mr__share *one = shares; one; one = one->next)
       if (!one->stopped && is_busy(one) && (!largest || one->heap > largest->heap)) largest = one;
-    if (!largest) return;
+    if (!largest) return any;
     mr__spin_lock(&largest->context->levels_lock);
     mr__levels_stop(largest->context, NULL, MR_MEMORY_LIMIT);
     for (mr__level *running = largest->context->innermost; running; running = running->outer)
@@ -69,7 +70,9 @@ stop_largest(void)
     largest->stopped = true;
     atomic_store(&largest->asked, true);
     left -= largest->heap;
+    any = true;
   }
+  return any;
 }
 
 void
@@ -77,7 +80,7 @@ mr__heap_note(mr__context *context, uint64_t heap)
 {
   mr__share *share = &context->share;
   pthread_mutex_lock(&mutex);
-  bool grown = heap > share->heap && !share->gone;
+  bool grown = heap > share->heap && !share->gone, stopped = false;
   if (grown && !share->link) {
     share->context = context;
     share->next = shares;
@@ -91,9 +94,10 @@ mr__heap_note(mr__context *context, uint64_t heap)
   }
   if (budget && grown && sum > budget / 2) {
     ask_idle();
-    if (sum > budget) stop_largest();
+    stopped = sum > budget && stop_largest();
   }
   pthread_mutex_unlock(&mutex);
+  if (stopped) mr__budgets_look();
 }
 
 void

@@ -28,8 +28,10 @@ mr__levels_stop(mr__context *in, mr__level *outermost, mr_status why)
 {
   if (!in->innermost) return;
   for (mr__level *running = outermost ? outermost : in->innermost; running; running = outermost ? NULL : running->outer)
-    if (running->stopped == MR_OK || why == MR_INTERRUPTED || ((why == MR_CLOSED || why == MR_FORKED) && running->stopped != MR_INTERRUPTED))
+    if (running->stopped == MR_OK || why == MR_INTERRUPTED || ((why == MR_CLOSED || why == MR_FORKED) && running->stopped != MR_INTERRUPTED)) {
       running->stopped = why;
+      atomic_store(&running->budget.over, why);
+    }
   mrv8_terminate(in->isolate);
 }
 
@@ -68,9 +70,37 @@ timed_out(const mr__level *late)
   return (mr__stop){"timeout", (double)late->timeout, (double)(mr__now() - late->budget.deadline + late->timeout)};
 }
 
+/* Why it must end, and the limit. */
+static mr_status
+stop_of(const mr__level *over, mr__stop *limit)
+{
+  mr__spin_lock(&over->context->levels_lock);
+  mr_status why = over->stopped;
+  *limit = over->stop;
+  mr__spin_unlock(&over->context->levels_lock);
+  return why;
+}
+
+/* A call around it, in another context, is to end: so is this one, for the same reason. */
+static mr_status
+follow(mr__level *inner, const mr__level *around)
+{
+  mr__stop limit;
+  mr_status why = stop_of(around, &limit);
+  mr__spin_lock(&inner->context->levels_lock);
+  if (inner->stopped == MR_OK) inner->stop = limit;
+  mr__levels_stop(inner->context, inner, why);
+  mr__spin_unlock(&inner->context->levels_lock);
+  return why;
+}
+
 static void
 spent(mr__budget *budget, const mr__budget *whose, mr_status which, int64_t used)
 {
+  if (atomic_load(&whose->over) != MR_OK) {
+    follow((mr__level *)budget, (const mr__level *)whose);
+    return;
+  }
   mr__stop limit = {"cpu_time", (double)whose->cpu_time, (double)used};
   if (which == MR_TIMEOUT) limit = timed_out((const mr__level *)whose);
   mr__level_stop_at((mr__level *)budget, which, limit);
@@ -96,6 +126,14 @@ mr__level_announce(mr__level *coming)
   coming->outer = in->coming;
   in->coming = coming;
   mr__spin_unlock(&in->levels_lock);
+}
+
+/* The nearest call that must end, of this one and those that this thread makes it in, whatever their contexts; NULL: none. */
+static const mr__level *
+over_around(const mr__level *at)
+{
+  while (at && atomic_load_explicit(&at->budget.over, memory_order_relaxed) == MR_OK) at = at->around;
+  return at;
 }
 
 /* Under levels_lock: it waits no more. */
@@ -129,6 +167,8 @@ mr__level_push(mr__level *entered)
                                             : MR_OK; /* who closes has looked at the chain already, or will find this call on it */
   mr__spin_unlock(&in->levels_lock);
   if (why == MR_OK && !mr__budget_arm(&entered->budget)) why = MR_NO_MEMORY;
+  const mr__level *over = why == MR_OK ? over_around(entered->around) : NULL; /* who ends one later finds this one's watch */
+  if (over) why = follow(entered, over);
   return why;
 }
 
@@ -160,6 +200,7 @@ mr_terminate(mr_context id)
   mr__spin_lock(&found->levels_lock);
   mr__levels_stop(found, NULL, MR_TERMINATED);
   mr__spin_unlock(&found->levels_lock);
+  mr__budgets_look();
   mr__context_unreference(found);
   return MR_OK;
 }
@@ -176,6 +217,7 @@ mr_cancel(mr_context id, uint64_t call)
   for (mr__level *coming = found->coming; coming && call; coming = coming->outer)
     if (coming->call == call) coming->stopped = MR_TERMINATED;
   mr__spin_unlock(&found->levels_lock);
+  mr__budgets_look();
   mr__context_unreference(found);
   return MR_OK;
 }
@@ -244,6 +286,13 @@ mr__level_is_inside(void)
 {
   const mr__here *here = mr__this_thread();
   return here->innermost || here->callbacks;
+}
+
+mr_status
+mr__level_must_end(void)
+{
+  const mr__level *over = over_around(mr__this_thread()->innermost);
+  return over ? atomic_load(&over->budget.over) : MR_OK;
 }
 
 /* What the last run has left to be told, which takes more of the script's code: it has a budget of its own, within the call's. */
@@ -317,7 +366,7 @@ mr__run_inside(mr__level *entered, mrv8_request *request, mr_result *result)
   here->innermost = around;
   if (request->outermost && request->operation != MRV8_TELL && mrv8_has_news(in->isolate) && tell(entered) == MR_INTERRUPTED) why = MR_INTERRUPTED;
   if (hooked) mr__tick_leave(outer);
-  return why == MR_INTERRUPTED || (status != MR_OK && why != MR_OK) ? why : status; /* a call that was to end did not end because of what it says */
+  return why != MR_OK ? why : status; /* also of one that came to its end: in the host's code it may have gone past any limit */
 }
 
 void
@@ -346,7 +395,10 @@ keep_detail(mr_status status, const mr__level *left, mr_result *result)
 void
 mr__level_waited(mr__level *left, mr_status status, mr_result *result)
 {
-  if (status == MR_TIMEOUT) {
+  const mr__level *over = over_around(mr__this_thread()->innermost);
+  if (status != MR_OK && over && atomic_load(&over->budget.over) == status) {
+    stop_of(over, &left->stop);
+  } else if (status == MR_TIMEOUT) {
     left->stop = timed_out(left);
     count_stop(left->context, status);
   }

@@ -41,7 +41,8 @@ mr_status mr__level_push(mr__level *entered);
 /* Takes it off again, and says why it was to end. V8 goes on unwinding just when a call further out is to end, too. */
 mr_status mr__level_pop(mr__level *left);
 
-/* Makes the call, and so all inside of it, end. Any thread, while the call is on its chain. */
+/* Makes the call, and so all inside of it in its context, end. Any thread, while the call is on its chain. What it does in other contexts ends with
+ * mr__budgets_look(), which who calls this on another thread calls after it, without the mutex. */
 void mr__level_stop(mr__level *running, mr_status why);
 
 /* The same because of a limit. */
@@ -82,5 +83,8 @@ void mr__level_end_callback(void);
 
 /* Whether this thread runs JavaScript, in any context: it is then in a host function's callback. */
 bool mr__level_is_inside(void);
+
+/* Why what this thread runs is to end, or what that is in; MR_OK: it is not. For who waits in a host function. */
+mr_status mr__level_must_end(void);
 
 #endif /* MR_LEVEL_H_ */

@@ -8,6 +8,7 @@
 #include "mr_clock.h"
 #include "mr_here.h"
 #include "mr_interrupt.h"
+#include "mr_level.h"
 #include "mr_thread.h"
 #include "mr_wait.h"
 
@@ -133,19 +134,21 @@ kept_until(const mr__lock *lock)
   return until && mr__now() < until ? until : 0;
 }
 
-/* Under the mutex: sleeps until it is woken, or until then; or, on the interrupt hook's thread, for a tick, and then asks the hook: without the mutex, and out of the
- * queue, so that nobody hands it the lock meanwhile. */
+/* Under the mutex: sleeps until it is woken, or until then; or for a tick. On the interrupt hook's thread it asks the hook then: without the mutex, and out of the
+ * queue, so that nobody hands it the lock meanwhile. In a callback it looks whether the call that it is in must end. */
 static mr_status
 sleep_until(mr__lock *lock, mr__waiter *waiter, int64_t then)
 {
-  bool hooked = mr__is_hooked();
-  if (then == MR__NEVER && !hooked) {
+  bool hooked = mr__is_hooked(), inside = mr__level_is_inside();
+  mr_status over = mr__level_must_end();
+  if (over != MR_OK) return over;
+  if (then == MR__NEVER && !hooked && !inside) {
     pthread_cond_wait(&waiter->wake, &lock->mutex);
     return MR_OK;
   }
   int64_t now = mr__now();
-  bool ask = hooked && then - now > MR__TICK;
-  if (ask) then = now + MR__TICK;
+  bool looks = (hooked || inside) && then - now > MR__TICK, ask = hooked && looks;
+  if (looks) then = now + MR__TICK;
   struct timespec until = mr__timespec(then);
   pthread_cond_timedwait(&waiter->wake, &lock->mutex, &until);
   if (!ask || waiter->granted || mr__now() < then) return MR_OK;

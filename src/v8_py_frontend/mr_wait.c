@@ -8,8 +8,8 @@
 #include <stdatomic.h>
 
 #include "mr_clock.h"
-#include "mr_context.h"
 #include "mr_interrupt.h"
+#include "mr_level.h"
 #include "mr_thread.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -101,8 +101,10 @@ sleep_until(mr__wait *wait, int64_t deadline)
 {
   int64_t now = mr__now();
   if (now >= deadline) return MR_TIMEOUT;
-  bool hooked = mr__is_hooked();
-  int64_t until = hooked && deadline - now > MR__TICK ? now + MR__TICK : deadline;
+  bool hooked = mr__is_hooked(), looks = hooked || mr__level_is_inside();
+  mr_status over = mr__level_must_end();
+  if (over != MR_OK) return over == MR_TIMEOUT ? MR_TERMINATED : over; /* it is not this wait's time that is over */
+  int64_t until = looks && deadline - now > MR__TICK ? now + MR__TICK : deadline;
   if (until == MR__NEVER) {
     pthread_cond_wait(&wait->wake, &mutex);
     return MR_OK;

@@ -74,7 +74,7 @@ mr__watch_arm(mr__watch *watch, int64_t due, int64_t (*look_at)(mr__watch *, int
 {
   pthread_once(&once, prepare);
   pthread_mutex_lock(&mutex);
-  bool ok = running || start();
+  bool ok = due == MR__NEVER || running || start();
   if (ok) {
     *watch = (mr__watch){.next = armed, .link = &armed, .due = due, .thread = pthread_self(), .look = look_at};
     if (armed) armed->link = &watch->next;
@@ -83,6 +83,17 @@ mr__watch_arm(mr__watch *watch, int64_t due, int64_t (*look_at)(mr__watch *, int
   }
   pthread_mutex_unlock(&mutex);
   return ok;
+}
+
+void
+mr__watches_look(int64_t (*look_at)(mr__watch *, int64_t))
+{
+  pthread_mutex_lock(&mutex);
+  int64_t now = mr__now();
+  for (mr__watch *watch = armed; watch; watch = watch->next)
+    if (watch->look == look_at) watch->due = look_at(watch, now);
+  if (running) pthread_cond_signal(&wake); /* some may be due earlier now */
+  pthread_mutex_unlock(&mutex);
 }
 
 void

@@ -53,6 +53,16 @@ WriteCall(const Run &run, const v8::FunctionCallbackInfo<v8::Value> &info)
   return status;
 }
 
+/* A script that was stopped while the host had it would go on until V8's next check, through its catches and to the host once more: entering a script is such a check. */
+bool
+EndIfStopped(const Run &run)
+{
+  if (!run.self->terminating.load()) return false;
+  v8::Local<v8::Script> script;
+  v8::Local<v8::Value> ignored;
+  return !v8::Script::Compile(run.context, v8::String::Empty(run.isolate)).ToLocal(&script) || !script->Run(run.context).ToLocal(&ignored);
+}
+
 /* The message of a question, and the host's answer to it. */
 class Question {
  public:
@@ -67,23 +77,30 @@ class Question {
 
   const Run &run() const { return run_; }
 
-  void Tell(uint64_t id)
+  /* False: it has thrown what ends the script. */
+  bool Tell(uint64_t id)
   {
     mrv8_isolate *self = run_.self;
     self->host->call(self->owner, id, message_.data, message_.size, &reply_);
     self->entered_by = 0; /* the host may have gone far down the stack, or a call from there has set the limit */
     LimitStack(self);
+    return !EndIfStopped(run_);
   }
 
   /* `status`: of the writing. */
   HostAnswer Ask(mr_status status, uint64_t id)
   {
-    if (status == MR_OK) Tell(id);
-    else run_.self->host->forget(run_.self->owner, &message_);
-    if (status != MR_OK) ThrowError(run_.isolate, mr_status_text(status));
-    else if (reply_.value.IsEmpty()) ThrowError(run_.isolate, "the host function gave no answer");
-    else if (reply_.thrown) run_.isolate->ThrowException(reply_.value);
-    else return {reply_.value, true, reply_.hole};
+    if (status == MR_OK && !Tell(id)) return {v8::Local<v8::Value>(), false, false};
+    if (status != MR_OK) {
+      run_.self->host->forget(run_.self->owner, &message_);
+      ThrowError(run_.isolate, mr_status_text(status));
+    } else if (reply_.value.IsEmpty()) {
+      ThrowError(run_.isolate, "the host function gave no answer");
+    } else if (reply_.thrown) {
+      run_.isolate->ThrowException(reply_.value);
+    } else {
+      return {reply_.value, true, reply_.hole};
+    }
     return {v8::Local<v8::Value>(), false, false};
   }
 

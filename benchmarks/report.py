@@ -176,7 +176,7 @@ def peers_table(rows: list[Row], found: Found, peers: list[Peer], kind: str, rea
     return lines
 
 
-def markdown(rows: list[Row], peers: list[Peer], found: Found, took: str, plots: list[str]) -> str:
+def markdown(rows: list[Row], peers: list[Peer], found: Found, took: str, disturbed: float, plots: list[str]) -> str:
     """The page."""
     native = json.loads((ROOT / "py_mini_racer" / "native.json").read_text())
     versions = ", ".join(peer.requirement.replace("==", " ") for peer in peers if peer.requirement)
@@ -192,10 +192,15 @@ def markdown(rows: list[Row], peers: list[Peer], found: Found, took: str, plots:
         "All run the same work in one go, in turn; each round's median counts as one, and the tables have the medians of the rounds. Ratios are taken "
         "within a round; spread is the interquartile range of ours. The best of a row is bold."
     )
+    calm = (
+        "Nothing else disturbed it."
+        if disturbed < 0.01
+        else f"In {disturbed:.0%} of the turns, repeated ones included, other work on the machine kept a library from the cores for more than a tenth of the time."
+    )
     text = [
         "# Beside the others",
         "",
-        about,
+        f"{about} {calm}",
         "",
         how,
         "",
@@ -292,7 +297,7 @@ def plot(folder: Path, group: str, rows: list[Row], peers: list[Peer], found: Fo
     return written
 
 
-def write(target: Path, rows: list[Row], peers: list[Peer], found: Found, took: str) -> list[Path]:
+def write(target: Path, rows: list[Row], peers: list[Peer], found: Found, took: str, disturbed: float) -> list[Path]:
     """The page, the plots, and the rounds' figures for whoever wants to look closer."""
     plots = target / "plots"
     plots.mkdir(parents=True, exist_ok=True)
@@ -300,7 +305,7 @@ def write(target: Path, rows: list[Row], peers: list[Peer], found: Found, took: 
     for group in dict.fromkeys(row.group for row in rows):
         written += plot(plots, group, [row for row in rows if row.group == group], peers, found)
     page = target / "results.md"
-    page.write_text(markdown(rows, peers, found, took, [path.name for path in written]), encoding="utf-8")
+    page.write_text(markdown(rows, peers, found, took, disturbed, [path.name for path in written]), encoding="utf-8")
     raw = ROOT / "build" / "bench" / "results.json"
     raw.write_text(
         json.dumps({row: {name: vars(cell) for name, cell in cells.items()} for row, cells in found.items()}, indent=1)

@@ -158,5 +158,9 @@ ROWS = (
 )
 OUTSIDE = {"import", PROCESS, "rss"}
 SLOW = {"transform", "transform_single"}  # rows of a second for each sample
+CROWDED = SLOW | {
+    "threads4",
+    "threads4_least",
+}  # rows with more threads than some machines have cores: they disturb themselves
 ONCE = {"threads2", "threads4", "threads4_least", "rss_context", "rss_realm"}  # rows of a figure for each round
 FRESH = {"rss_context", "rss_realm"}  # rows whose every round is another process

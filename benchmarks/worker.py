@@ -1,7 +1,7 @@
 """Measures one row of one library, in that library's Python: `python -m benchmarks.worker ADAPTER ROW`. The driver (bench.py) starts and asks it.
 
 It sets the row up, prints a line, then answers each line on its input (seconds to spend) with one of samples, as JSON. A sample is the wall time and
-the process's CPU time of a short loop, for each operation in it.
+the process's CPU time of a short loop, for each operation in it. `lost` is the part of the turn in which a thread could have run and had no core.
 """
 
 from __future__ import annotations
@@ -13,14 +13,26 @@ import os
 import sys
 import time
 import timeit
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from .adapters.base import Cannot, Measured, Timed
 
 SAMPLE = 0.002  # seconds that a sample's loop takes, about
+THREADS = Path("/proc/self/task")
 
 
 _kept: list[object] = []  # the adapter, whose context the statements use
+
+
+def without_core() -> float:
+    """Seconds that this process's threads could have run and had no core, all together; 0 where the system does not tell."""
+    nanoseconds = 0
+    for task in THREADS.glob("*/schedstat"):
+        with suppress(OSError):  # the thread has ended
+            nanoseconds += int(task.read_text().split()[1])
+    return nanoseconds / 1e9
 
 
 class Samples(NamedTuple):
@@ -107,8 +119,10 @@ def main() -> None:
         work = prepare(adapter, row)
         print(json.dumps({"ready": True}), file=answers)
         for line in sys.stdin:
+            start, waited = time.perf_counter(), without_core()
             samples = work.samples(float(line))
-            print(json.dumps({"wall": samples.wall, "cpu": samples.cpu}), file=answers)
+            lost = max(0.0, without_core() - waited) / (time.perf_counter() - start)
+            print(json.dumps({"wall": samples.wall, "cpu": samples.cpu, "lost": lost}), file=answers)
         if isinstance(work, Loop) and work.timed.after is not None:
             work.timed.after(work.runs)
         print(json.dumps({"done": True}), file=answers)

@@ -14,6 +14,7 @@ import json
 import os
 import threading
 import time
+import timeit
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ FLOATS = 1_000_000
 ROWS_100_MB = 12_500_000  # doubles
 TIMES = 1000
 CONTEXTS = 20
+LONG_ENOUGH = 0.2  # seconds of one thread's work
 # (module (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))
 WASM = (
     *(0, 97, 115, 109, 1, 0, 0, 0, 1, 7, 1, 96, 2, 127, 127, 1, 127, 3, 2, 1, 0, 7, 7, 1, 3, 97, 100, 100, 0, 0),
@@ -448,28 +450,34 @@ class Adapter:
 
     # --- threads ---
 
-    def busy_thread(self, turns: int, ready: threading.Barrier) -> None:
-        """A thread's work with a context of its own: fib(27), again and again."""
+    def busy_thread(self, turns: int, ready: threading.Barrier, times: list[float]) -> None:
+        """A thread's work with a context of its own: fib(27), again and again, when it is compiled. Appends when it began and when it ended."""
         context = self.open()
         fib = self.function_in(context, FIB)
-        fib(27)
+        for _ in range(min(turns, 20)):
+            fib(27)
         ready.wait()
+        times.append(time.perf_counter())
         for _ in range(turns):
             fib(27)
+        times.append(time.perf_counter())
 
     def row_threads2(self) -> Measured:
-        turns = 40
+        context = self.open()
+        fib = self.function_in(context, FIB)
+        turns = 5
+        while (took := timeit.timeit(lambda: fib(27), number=turns)) < LONG_ENOUGH:
+            turns = int(turns * (LONG_ENOUGH / took + 1))
+        self.close(context)
 
         def seconds(count: int) -> float:
-            ready = threading.Barrier(count + 1)
-            threads = [threading.Thread(target=self.busy_thread, args=(turns, ready)) for _ in range(count)]
+            ready, times = threading.Barrier(count), list[float]()
+            threads = [threading.Thread(target=self.busy_thread, args=(turns, ready, times)) for _ in range(count)]
             for thread in threads:
                 thread.start()
-            ready.wait()
-            start = time.perf_counter()
             for thread in threads:
                 thread.join()
-            return time.perf_counter() - start
+            return max(times) - min(times)
 
         return Measured(lambda: 2 * seconds(1) / seconds(2))
 

@@ -195,7 +195,7 @@ def markdown(rows: list[Row], peers: list[Peer], found: Found, took: str, distur
     calm = (
         "Nothing else disturbed it."
         if disturbed < 0.01
-        else f"In {disturbed:.0%} of the turns, repeated ones included, other work on the machine kept a library from the cores for more than a tenth of the time."
+        else f"In {disturbed:.0%} of the turns, repeated ones included, other work kept a library from the cores for more than a tenth of the time."
     )
     text = [
         "# Beside the others",

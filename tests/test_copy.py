@@ -483,3 +483,73 @@ def test_what_a_failed_copy_has_held_is_given_back(ctx, failing):
 def test_a_set_in_a_set_has_no_counterpart(ctx):
     with pytest.raises(JSConversionException, match="set cannot be a key of a dict or a member of a set"):
         ctx.eval("new Set([new Set([1])])").copy()
+
+
+# --- keys that are remembered by hidden classes ---
+
+MAKERS = """
+const makers = [
+    () => ({}),
+    () => Object.create(null),
+    () => ({a: 1, b: 2}),
+    () => JSON.parse('{"a": 1, "b": 2, "c": 3}'),
+    () => new (class { constructor() { this.a = 1; this.b = 2; } })(),
+    () => new (class { get own() { return 1; } a = 5; })(),
+    () => Object.create({inherited: 1}, {hidden: {value: 1}, shown: {value: 2, enumerable: true}}),
+    () => Object.fromEntries(Array.from({length: 40}, (_, i) => ["k" + i, i])),
+    () => ({...makers[2](), z: 1}),
+    () => { const o = {}; for (const c of "qrstuvwxyz") o[c] = c; return o; },
+];
+const changes = [
+    o => { o.a = 1; }, o => { o.b = [1]; }, o => { o.c = "x"; }, o => { o[0] = 1; }, o => { o[7] = 2; },
+    o => { delete o.a; }, o => { delete o.b; }, o => { delete o[0]; },
+    o => { Object.defineProperty(o, "a", {enumerable: false, value: 9, configurable: true, writable: true}); },
+    o => { Object.defineProperty(o, "d", {enumerable: true, configurable: true, get() { return this.b ?? null; }}); },
+    o => { Object.freeze(o); }, o => { Object.setPrototypeOf(o, {d: 1}); }, o => { o[Symbol()] = 1; },
+    o => { for (let i = 0; i < 20; i++) o["p" + i] = i; }, o => { o.inner = {a: 1, b: 2}; },
+];
+"""
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_objects_of_many_shapes(seed):
+    with MiniRacer() as ctx:
+        ctx.eval(MAKERS)
+        ctx.eval(f"""
+            let state = {seed + 1};
+            const random = n => (state = state * 48271 % 2147483647) % n;
+            var rows = Array.from({{length: 300}}, () => {{
+                const o = makers[random(makers.length)]();
+                for (let i = random(5); i > 0; i--) try {{ changes[random(changes.length)](o); }} catch {{}}
+                return o;
+            }}); 0""")
+        copied, expected = ctx.eval("rows", copy=True), ctx.execute("rows")
+        assert copied == expected
+        assert [list(row) for row in copied] == [list(row) for row in expected]
+
+
+def test_getters_that_change_others_of_their_shape():
+    with MiniRacer() as ctx:
+        code = """
+            const make = () => ({get first() { others.forEach(o => { o.added = 1; delete o.gone; }); return 1; }, gone: 2});
+            var others = Array.from({length: 5}, make), rows = [make(), ...others, make()]; rows"""
+        copied = ctx.eval(code, copy=True)
+        assert copied == [{"first": 1, "gone": 2}, *[{"first": 1, "added": 1}] * 5, {"first": 1, "gone": 2}]
+        itself = "const turns = {get a() { this.b = 1; return 2; }}; [turns, turns, {get a() { return 0; }}, turns]"
+        assert ctx.eval(itself, copy=True)[0] == {"a": 2}
+
+
+def test_shapes_in_shapes():
+    with MiniRacer() as ctx:
+        nested = "let list = null; for (let i = 0; i < 200; i++) list = {value: i, next: list, extra: {['k' + i % 50]: i}}; list"
+        copied = ctx.eval(nested, copy=True)
+        for i in reversed(range(200)):
+            assert (copied["value"], copied["extra"]) == (i, {f"k{i % 50}": i})
+            copied = copied["next"]
+        assert copied is None
+
+
+def test_a_collection_in_the_middle_of_a_walk():
+    code = "Array.from({length: 3000}, (_, i) => ({a: i, get b() { return Array(500).fill(i).length; }, c: [i]}))"
+    with MiniRacer() as ctx:
+        assert ctx.eval(code, copy=True) == [{"a": i, "b": 500, "c": [i]} for i in range(3000)]

@@ -53,51 +53,23 @@ u64_at(const uint8_t *at)
   return number;
 }
 
+/* Bytes of what begins with a tag, without what its count adds; 0: such messages are for _wire.py. */
+static const uint8_t least[UINT8_MAX + 1] = {[MR_TAG_UNDEFINED] = 1, [MR_TAG_NULL] = 1,    [MR_TAG_TRUE] = 1,   [MR_TAG_FALSE] = 1,     [MR_TAG_HOLE] = 1,
+                                             [MR_TAG_INT32] = 5,     [MR_TAG_ARRAY] = 5,   [MR_TAG_OBJECT] = 5, [MR_TAG_REFERENCE] = 5, [MR_TAG_KEY] = 5,
+                                             [MR_TAG_DOUBLE] = 9,    [MR_TAG_DATE] = 9,    [MR_TAG_LATIN1] = 5, [MR_TAG_UTF16] = 5,     [MR_TAG_INT32S] = 5,
+                                             [MR_TAG_DOUBLES] = 5,   [MR_TAG_HANDLE] = 10, [MR_TAG_BUFFER] = 35};
+
+/* What each of its count adds. */
+static const uint8_t for_each[UINT8_MAX + 1] = {[MR_TAG_LATIN1] = 1, [MR_TAG_UTF16] = 2, [MR_TAG_INT32S] = 4, [MR_TAG_DOUBLES] = 8};
+
 /* Bytes of what begins at `at`, the values inside of a container not counted; 0: it is for _wire.py, or malformed. */
-static size_t
+static inline size_t
 token_size(const uint8_t *at, size_t left)
 {
-  uint64_t count = left >= 5 ? u32_at(at + 1) : 0, size;
-  switch (*at) {
-  case MR_TAG_UNDEFINED:
-  case MR_TAG_NULL:
-  case MR_TAG_TRUE:
-  case MR_TAG_FALSE:
-  case MR_TAG_HOLE:
-    return 1;
-  case MR_TAG_INT32:
-  case MR_TAG_ARRAY:
-  case MR_TAG_OBJECT:
-  case MR_TAG_REFERENCE:
-  case MR_TAG_KEY:
-    size = 5;
-    break;
-  case MR_TAG_DOUBLE:
-  case MR_TAG_DATE:
-    size = 9;
-    break;
-  case MR_TAG_LATIN1:
-    size = 5 + count;
-    break;
-  case MR_TAG_UTF16:
-    size = 5 + 2 * count;
-    break;
-  case MR_TAG_INT32S:
-    size = 5 + 4 * count;
-    break;
-  case MR_TAG_DOUBLES:
-    size = 5 + 8 * count;
-    break;
-  case MR_TAG_HANDLE:
-    size = 10;
-    break;
-  case MR_TAG_BUFFER:
-    size = 35;
-    break;
-  default:
-    return 0;
-  }
-  return left >= 5 && size <= left ? size : 0;
+  uint64_t size = least[*at];
+  if (!size || size > left) return 0;
+  if (for_each[*at]) size += for_each[*at] * (uint64_t)u32_at(at + 1);
+  return size <= left ? size : 0;
 }
 
 static bool
@@ -238,6 +210,7 @@ typedef struct frame {
 typedef struct reader {
   const uint8_t *at, *end;
   mr__object *context;
+  bool looked;         /* all that is left can be read here */
   pointers keys;       /* owned */
   pointers containers; /* borrowed: each is in another, but for the root */
   frame *frames;
@@ -268,9 +241,10 @@ malformed(void)
 static mr__object *
 read_key(reader *from)
 {
-  if (from->at == from->end) return malformed();
   const uint8_t *at = from->at;
-  from->at += token_size(at, (size_t)(from->end - at));
+  size_t size = at == from->end ? 0 : token_size(at, (size_t)(from->end - at));
+  if (!size) return malformed();
+  from->at += size;
   if (*at == MR_TAG_KEY) return u32_at(at + 1) < from->keys.count ? from->keys.items[u32_at(at + 1)] : malformed();
   mr__object *key = *at == MR_TAG_LATIN1 || *at == MR_TAG_UTF16 ? text_at(at) : malformed();
   if (key && push(&from->keys, key)) return key;
@@ -288,7 +262,16 @@ put(frame *into, mr__object *value)
   return ok;
 }
 
-/* The value; NULL: with an exception, or without one when the message is malformed or there is no memory. */
+/* Handles are counted, and those of a message that is given to _wire.py are counted there: so before the first one what is left is looked through. */
+static bool
+may_ask(reader *from, const uint8_t *at)
+{
+  if (*at != MR_TAG_HANDLE && *at != MR_TAG_BUFFER) return true;
+  if (!from->looked) from->looked = is_frequent(at, (size_t)(from->end - at));
+  return from->looked;
+}
+
+/* The value; NULL: with an exception, or without one when the message is for _wire.py or malformed, or there is no memory. */
 static mr__object *
 build(reader *from)
 {
@@ -302,9 +285,10 @@ build(reader *from)
     }
     if (in) in->left--;
     if (in && in->key && !(in->key = read_key(from))) break;
-    if (from->at == from->end) break;
     const uint8_t *at = from->at;
-    from->at += token_size(at, (size_t)(from->end - at));
+    size_t size = at == from->end ? 0 : token_size(at, (size_t)(from->end - at));
+    if (!size) break;
+    from->at += size;
     mr__object *value;
     uint32_t inside = 0;
     switch (*at) {
@@ -325,7 +309,7 @@ build(reader *from)
       value = malformed();
       break;
     default:
-      value = scalar_at(at, from->context, in != NULL);
+      value = may_ask(from, at) ? scalar_at(at, from->context, in != NULL) : NULL;
       break;
     }
     if (!value) break;
@@ -399,7 +383,7 @@ mr__python_scalar(const uint8_t *data, size_t size)
 mr__object *
 mr__python_decode(const uint8_t *data, size_t size, mr__object *context)
 {
-  if (!is_frequent(data, size) || !size) return decode_slowly(data, size, context);
+  if (!size) return decode_slowly(data, size, context);
   bool container = *data == MR_TAG_ARRAY || *data == MR_TAG_OBJECT;
   if (!container && *data != MR_TAG_INT32S && *data != MR_TAG_DOUBLES && token_size(data, size) == size && *data != MR_TAG_KEY && *data != MR_TAG_REFERENCE)
     return scalar_at(data, context, false);
@@ -417,7 +401,7 @@ mr__python_decode(const uint8_t *data, size_t size, mr__object *context)
   free(from.containers.items);
   free(from.frames);
   if (value || py.PyErr_Occurred()) return value;
-  return decode_slowly((const uint8_t *)"?", 1, context); /* says what is wrong with a malformed one */
+  return from.looked ? decode_slowly((const uint8_t *)"?", 1, context) : decode_slowly(data, size, context); /* says what is wrong with a malformed one */
 }
 
 /* --- writing --- */

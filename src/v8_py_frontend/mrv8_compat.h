@@ -87,6 +87,44 @@ Origin(v8::Isolate *isolate, v8::Local<v8::Value> name, int line, int column)
 #endif
 }
 
+/* --- hidden classes --- */
+
+/* What an object is made of, word by word. V8 keeps its place for this in the header that its own inline functions are made of. */
+class Words {
+ public:
+  explicit Words(v8::Local<v8::Value> value)
+#if MRV8_AT_LEAST(12, 0)
+      : object_(v8::internal::ValueHelper::ValueAsAddress(*value))
+#else
+      : object_(*reinterpret_cast<const v8::internal::Address *>(*value))
+#endif
+  {
+  }
+
+  /* An ordinary object: what braces, JSON.parse and classes make; nothing that has a nature of its own, as arrays, dates, errors and proxies do. */
+  bool IsPlain() const { return Internals::HasHeapObjectTag(object_) && Internals::GetInstanceType(object_) == Internals::kJSObjectType; }
+
+  /* Whether both, which are plain, have the same names of properties in the same order: they share a hidden class, and elements, of which there are none as a rule. False
+   * where that cannot be seen: an object whose properties are in a dictionary has them there where others have a small integer, their hash, or what is of the type
+   * `list`, the values that had no room in the object. */
+  bool HasNamesOf(const Words &other, int list) const
+  {
+    if (Word(0) != other.Word(0) || Word(2) != other.Word(2)) return false;
+    return !Internals::HasHeapObjectTag(Word(1)) || (list && TypeOfProperties() == list);
+  }
+
+  /* Of what is not a small integer there; else 0. */
+  int TypeOfProperties() const { return Internals::HasHeapObjectTag(Word(1)) ? Internals::GetInstanceType(Word(1)) : 0; }
+
+ private:
+  using Internals = v8::internal::Internals;
+  static_assert(Internals::kHeapObjectMapOffset == 0 && Internals::kJSObjectHeaderSize == 3 * v8::internal::kApiTaggedSize, "class, properties, elements");
+
+  v8::internal::Address Word(int index) const { return Internals::ReadTaggedPointerField(object_, index * v8::internal::kApiTaggedSize); }
+
+  v8::internal::Address object_;
+};
+
 /* --- modules --- */
 
 inline v8::ScriptOrigin

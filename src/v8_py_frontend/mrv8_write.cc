@@ -227,24 +227,92 @@ class Numbers {
   std::vector<uint32_t> hashes_;
 };
 
+/* What the header does not name: the type of a list of values that have no room in their object. 0: objects look in another way than thought. */
+int
+TypeOfList(const Run &run)
+{
+  static const int type = [&run] {
+    v8::Local<v8::Value> value = v8::Null(run.isolate);
+    v8::Local<v8::Object> object = v8::Object::New(run.isolate);
+    v8::Local<v8::Name> name;
+    for (const char *text : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+      v8::Local<v8::String> made;
+      if (!v8::String::NewFromUtf8(run.isolate, text, v8::NewStringType::kInternalized).ToLocal(&made)) return 0;
+      if (object->CreateDataProperty(run.context, made, value).IsNothing()) return 0;
+      name = made;
+    }
+    v8::Local<v8::Object> dictionary = v8::Object::New(run.isolate, value, &name, &value, 1);
+    int list = Words(object).TypeOfProperties(), other = Words(dictionary).TypeOfProperties();
+    return Words(object).IsPlain() && Words(dictionary).IsPlain() && other && list != other ? list : 0;
+  }();
+  return type;
+}
+
+/* The keys of plain objects, by their hidden class: V8 makes the list of them anew for each object. The first so many classes of a walk; none is forgotten in it. */
+class Shapes {
+ public:
+  struct Shape {
+    v8::Local<v8::Object> sample; /* a copy of an object that has them, which no script can reach and change */
+    std::vector<v8::Local<v8::Value>> keys;
+    std::vector<uint32_t> numbers; /* of the keys in the message */
+  };
+
+  explicit Shapes(const Run &run) : list_(TypeOfList(run)) {}
+
+  /* NULL: not known. */
+  const Shape *Find(v8::Local<v8::Object> object)
+  {
+    Words words(object);
+    if (!words.IsPlain()) return nullptr;
+    for (size_t i = 0, at = last_; i < shapes_.size(); i++, at = at + 1 < shapes_.size() ? at + 1 : 0) {
+      if (!words.HasNamesOf(Words(shapes_[at]->sample), list_)) continue;
+      last_ = at;
+      return shapes_[at].get();
+    }
+    return nullptr;
+  }
+
+  /* A copy to remember the object's keys by, made before its getters run; empty: they are not to be remembered. */
+  v8::Local<v8::Object> Sample(v8::Local<v8::Object> object, size_t keys) const
+  {
+    bool wanted = shapes_.size() < kMost && keys <= kMostKeys && Words(object).IsPlain() && Words(object).HasNamesOf(Words(object), list_);
+    return wanted ? object->Clone() : v8::Local<v8::Object>();
+  }
+
+  void Keep(v8::Local<v8::Object> object, Shape *shape)
+  {
+    if (!shape->sample.IsEmpty() && shapes_.size() < kMost && !Find(object)) shapes_.push_back(std::make_unique<Shape>(std::move(*shape)));
+  }
+
+ private:
+  static constexpr size_t kMost = 32, kMostKeys = 64;
+
+  int list_;
+  std::vector<std::unique_ptr<Shape>> shapes_; /* which stay where they are while others come */
+  size_t last_ = 0;
+};
+
 /* One walk through a value. */
 class Copy {
  public:
-  explicit Copy(const Run &run) : run_(run), options_(run.request->options), start_(run.result->size) {}
+  explicit Copy(const Run &run) : run_(run), options_(run.request->options), start_(run.result->size), shapes_(run) {}
 
   mr_status Write(v8::Local<v8::Value> value)
   {
     mr_status status = MR_OK;
     if (WritePrimitive(run_, value, &status)) return status == MR_OK ? Check(0) : status;
     uint32_t number = 0;
-    if (HostObjectOf(run_, value)) return WriteHandle(run_, value);
-    if (value->IsSymbol() || value->IsFunction() || value->IsRegExp() || value->IsPromise() || value->IsGeneratorObject()) return WriteHandle(run_, value);
-    if (value->IsDate()) return WriteDate(run_, value);
-    if (value->IsNumberObject() || value->IsStringObject() || value->IsBooleanObject() || value->IsBigIntObject()) return Write(Unboxed(value));
+    bool plain = Words(value).IsPlain(), frequent = plain || value->IsArray(); /* nothing of what is asked for next */
+    if (!frequent) {
+      if (HostObjectOf(run_, value)) return WriteHandle(run_, value);
+      if (value->IsSymbol() || value->IsFunction() || value->IsRegExp() || value->IsPromise() || value->IsGeneratorObject()) return WriteHandle(run_, value);
+      if (value->IsDate()) return WriteDate(run_, value);
+      if (value->IsNumberObject() || value->IsStringObject() || value->IsBooleanObject() || value->IsBigIntObject()) return Write(Unboxed(value));
+    }
     if (containers_.Find(value, &number)) return Put(run_, MR_TAG_REFERENCE, &number, sizeof number);
-    if (IsBuffer(value)) return WriteBuffer(run_, value.As<v8::Object>());
+    if (!frequent && IsBuffer(value)) return WriteBuffer(run_, value.As<v8::Object>());
     if (path_.size() >= options_->max_depth || StackIsLow()) return Fail(MR_TOO_DEEP);
-    return WriteContainer(value.As<v8::Object>());
+    return plain ? WriteObject(value.As<v8::Object>()) : WriteContainer(value.As<v8::Object>());
   }
 
  private:
@@ -403,14 +471,13 @@ class Copy {
     return WriteElements(proxy, 0, count, status);
   }
 
-  mr_status WriteKey(v8::Local<v8::Value> key)
+  mr_status WriteKey(v8::Local<v8::Value> key, uint32_t *number)
   {
-    uint32_t number = 0;
-    if (keys_.Find(key, &number)) return Put(run_, MR_TAG_KEY, &number, sizeof number);
+    if (keys_.Find(key, number)) return Put(run_, MR_TAG_KEY, number, sizeof *number);
     return WriteString(run_, key.As<v8::String>());
   }
 
-  mr_status WriteObject(v8::Local<v8::Object> object)
+  bool NamesOf(v8::Local<v8::Object> object, std::vector<v8::Local<v8::Value>> *keys)
   {
     v8::Local<v8::Array> names;
     auto filter = static_cast<v8::PropertyFilter>(v8::ONLY_ENUMERABLE | v8::SKIP_SYMBOLS);
@@ -418,15 +485,43 @@ class Copy {
              ->GetPropertyNames(run_.context, v8::KeyCollectionMode::kOwnOnly, filter, v8::IndexFilter::kIncludeIndices,
                                 v8::KeyConversionMode::kConvertToString)
              .ToLocal(&names))
-      return MR_EXCEPTION;
-    uint32_t count = names->Length();
+      return false;
+    keys->resize(names->Length());
+    for (uint32_t i = 0; i < keys->size(); i++)
+      if (!names->Get(run_.context, i).ToLocal(&(*keys)[i])) return false;
+    return true;
+  }
+
+  mr_status WriteObject(v8::Local<v8::Object> object)
+  {
+    if (const Shapes::Shape *known = shapes_.Find(object)) return WriteKnown(object, *known);
+    Shapes::Shape shape;
+    if (!NamesOf(object, &shape.keys)) return MR_EXCEPTION;
+    shape.sample = shapes_.Sample(object, shape.keys.size());
+    auto count = static_cast<uint32_t>(shape.keys.size());
+    shape.numbers.resize(count);
     mr_status status = Check(count);
     if (status == MR_OK) status = WriteObjectHead(object, count);
     for (uint32_t i = 0; i < count && status == MR_OK; i++) {
-      v8::Local<v8::Value> key, value;
-      if (!names->Get(run_.context, i).ToLocal(&key) || !object->Get(run_.context, key).ToLocal(&value)) return MR_EXCEPTION;
-      status = WriteKey(key);
+      v8::Local<v8::Value> key = shape.keys[i], value;
+      if (!object->Get(run_.context, key).ToLocal(&value)) return MR_EXCEPTION;
+      status = WriteKey(key, &shape.numbers[i]);
       if (status == MR_OK) status = Child(value, key, 0);
+    }
+    if (status == MR_OK) shapes_.Keep(object, &shape);
+    return status;
+  }
+
+  mr_status WriteKnown(v8::Local<v8::Object> object, const Shapes::Shape &shape)
+  {
+    size_t count = shape.keys.size();
+    mr_status status = Check(count);
+    if (status == MR_OK) status = WriteObjectHead(object, static_cast<uint32_t>(count));
+    for (size_t i = 0; i < count && status == MR_OK; i++) {
+      v8::Local<v8::Value> value;
+      if (!object->Get(run_.context, shape.keys[i]).ToLocal(&value)) return MR_EXCEPTION;
+      status = Put(run_, MR_TAG_KEY, &shape.numbers[i], sizeof shape.numbers[i]);
+      if (status == MR_OK) status = Child(value, shape.keys[i], 0);
     }
     return status;
   }
@@ -498,6 +593,7 @@ class Copy {
   const mr_options *options_;
   uint64_t start_;
   Numbers containers_, keys_;
+  Shapes shapes_;
   std::vector<Step> path_;
   bool failed_ = false;
 };

@@ -46,6 +46,12 @@ class Inbox:
         except RuntimeError:  # the loop is closed: nobody waits any more
             self._news.clear()
 
+    def forked(self) -> None:
+        """In a child: the thread that was about to wake the loop may not be here."""
+        self._due = False
+        if self._news:
+            self.put(*self._news.popleft())
+
     def _look(self) -> None:
         self._due = False  # before: what comes from now on is told again, or seen below
         news = self._news

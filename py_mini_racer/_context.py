@@ -374,9 +374,7 @@ class Context:
         if buffers:
             options.buffers = slices = _buffers.slices(buffers)
             options.buffer_count = len(slices)
-        numbers = _wire.numbers_in(data)
-        if numbers:
-            self.host.brought[options.call] = numbers
+        self.host.brought[options.call] = _wire.numbers_in(data)
         status = self.library.mr_submit(self._id, operation, handle, data, len(data), options)
         if status != _dll.OK:
             self.forget_functions(self.host.brought.pop(options.call, ()))
@@ -395,6 +393,11 @@ class Context:
         count = c_uint64()
         status = self.library.mr_handle_count(self._id, byref(count))
         return count.value if status == _dll.OK else 0
+
+    def is_lost(self) -> bool:
+        """In a child: whether it was somebody's when the process was forked, so that nobody gets into it here."""
+        status: int = self.library.mr_handle_count(self._id, byref(c_uint64()))
+        return status == _dll.FORKED
 
     def v8_is_using_sandbox(self) -> bool:
         """Whether V8's sandbox is on; mini-racer 0.14 has it here."""

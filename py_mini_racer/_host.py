@@ -9,6 +9,7 @@ from __future__ import annotations
 from _thread import RLock
 from ctypes import string_at
 from itertools import count
+from os import register_at_fork
 from weakref import ref
 
 from py_mini_racer import _dll, _interrupt, _wire
@@ -16,6 +17,7 @@ from py_mini_racer._exc import (
     JSClosedException,
     JSConversionException,
     JSEvalException,
+    JSForkedError,
     JSPromiseError,
     JSTerminatedException,
     JSValueError,
@@ -51,6 +53,8 @@ TAKEN = 0x100
 RETURN, THROW = 0, 1
 CONSOLE = 0  # MR_HOST_CONSOLE
 
+_PARENTS = "the process was forked while this was to be done by a thread of the library's, which is the parent's: do it again in the child"
+
 _hosts: dict[int, ref[Host]] = {}  # by the context's id
 _numbers = count(1)  # of functions, errors and calls; one counter, as the library tells of the first two in one way
 
@@ -70,9 +74,8 @@ class Host:
         self._sent: dict[int, int] = {}
         self._numbers: dict[object, int] = {}
         self._lock = RLock()  # of these three; a finalizer may come in between
-        self.brought: dict[
-            int, Sequence[int]
-        ] = {}  # by mr_options.call: the numbers in a submission that has not ended
+        # By mr_options.call: what submissions that have not ended hand over, by number.
+        self.brought: dict[int, Sequence[int]] = {}
         self.plain: dict[int, Callable[..., Any]] = {}  # of `_held`; the fast lane calls these itself
         if console is not None and console.plain is not None:
             self.plain[CONSOLE] = console.plain
@@ -162,6 +165,22 @@ class Host:
             self._held, self._sent, self._numbers = {}, {}, {}
             self.plain.clear()
         del gone  # as in release()
+
+    def forked(self) -> None:
+        """In a child: what was submitted is the parent's, and whoever waits for it is told so. Promises go on, where the context does."""
+        self._lock = RLock()  # a thread that is not here may have had it
+        context = self._context()
+        if context is None or not self.waiting:
+            return
+        if context.inbox is not None:
+            context.inbox.forked()
+        over = list(self.waiting) if context.is_lost() else list(self.brought)
+        for number in over:
+            for gone in self.brought.pop(number, ()):
+                self.release(gone)
+            waiter = self.waiting.pop(number, None)
+            if waiter is not None:
+                waiter(None, JSForkedError(_PARENTS))
 
     # --- waiting for promises ---
 
@@ -410,6 +429,18 @@ def callbacks() -> tuple[Any, Any]:
             in_ctypes = _dll.HostCall(_ctypes_call), _dll.HostEvent(_ctypes_event)
             _callbacks = _interrupt.start(_on_call, _on_event) or in_ctypes
         return _callbacks
+
+
+def _after_fork() -> None:
+    global _starting
+    _starting = RLock()
+    for known in list(_hosts.values()):
+        host = known()
+        if host is not None:
+            host.forked()
+
+
+register_at_fork(after_in_child=_after_fork)
 
 
 def add(context: int, host: Host) -> None:

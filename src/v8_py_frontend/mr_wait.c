@@ -133,7 +133,7 @@ wait_here(mr__wait *wait, mr__context *of, const _Atomic(int32_t) *done, int64_t
       else wait->thread = thread;
       if (status != MR_OK) break;
     }
-    status = atomic_load(&of->closing) ? MR_CLOSED : sleep_until(wait, deadline);
+    status = atomic_load(&of->lock.forked) ? MR_FORKED : atomic_load(&of->closing) ? MR_CLOSED : sleep_until(wait, deadline);
   }
   forget(wait);
   pthread_cond_destroy(&wait->wake);

@@ -219,6 +219,20 @@ def test_handles_by_identity(ctx):
     assert ctx.eval("x => x.deep[0] === o")({"deep": [ctx.eval("o")]}) is True
 
 
+def test_what_only_an_argument_or_a_container_refers_to(ctx):
+    def alone(row):
+        same = ctx.eval("(a, b, c) => [a === b, c[0] === a, a.x.y === b.x.y, a.x !== a.z]")
+        return list(same(row, row, [row]))
+
+    assert alone({"x": {"y": [1.5]}, "z": {"y": [1.5]}}) == [True, True, True, True]
+    inner: list[Any] = []
+    inner.append({"self": inner})
+    assert ctx.eval("a => a[0].self === a && a.length")(inner) == 1
+    pair = [{"a": []}, None]
+    pair[1] = pair[0]["a"]  # type: ignore[index]
+    assert ctx.eval("p => p[0].a === p[1]")(pair) is True
+
+
 def test_cycles_and_what_is_shared(ctx):
     value: Any = {"list": [1]}
     value["me"] = value

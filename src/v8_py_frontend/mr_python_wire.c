@@ -431,6 +431,7 @@ mr__writer_free(mr__writer *writer)
   for (size_t i = 0; i < writer->held_count; i++) py.Py_DecRef(writer->held[i]);
   free(writer->held);
   free(writer->seen);
+  free(writer->seen_keys);
 }
 
 static uint8_t *
@@ -504,19 +505,20 @@ grow(const seen *old)
 
 /* The number that the object has; else gives it `next`, and says so by -1. -2: no memory. */
 static int64_t
-number_of(mr__writer *writer, const mr__object *object, uint32_t next)
+number_of(seen **in, const mr__object *object, uint32_t next)
 {
-  if (!writer->seen || writer->seen->count > writer->seen->mask / 2) {
-    seen *grown = grow(writer->seen);
+  if (!*in || (*in)->count > (*in)->mask / 2) {
+    seen *grown = grow(*in);
     if (!grown) return -2;
-    free(writer->seen);
-    writer->seen = grown;
+    free(*in);
+    *in = grown;
   }
-  size_t at = place_of(writer->seen, object);
-  if (writer->seen->entries[at].object) return writer->seen->entries[at].number;
-  writer->seen->entries[at].object = object;
-  writer->seen->entries[at].number = next;
-  writer->seen->count++;
+  seen *table = *in;
+  size_t at = place_of(table, object);
+  if (table->entries[at].object) return table->entries[at].number;
+  table->entries[at].object = object;
+  table->entries[at].number = next;
+  table->count++;
   return -1;
 }
 
@@ -701,22 +703,23 @@ static int
 encode_key(mr__writer *writer, mr__object *key)
 {
   if (key->type != py.Unicode) return SLOWLY;
-  int64_t known = number_of(writer, key, writer->keys);
+  int64_t known = number_of(&writer->seen_keys, key, writer->keys);
   if (known == -2) return out_of_memory();
   if (known >= 0) return done(put_head(writer, MR_TAG_KEY, (uint32_t)known));
   writer->keys++;
   return encode_text(writer, key);
 }
 
-/* Writes what a container begins with. DONE, and `inside` is to be walked, unless its count is 0. */
+/* Writes what a container begins with. `held`: it is in another one, which counts as a reference to it; arguments need not be counted. DONE, and `inside` is to be walked, unless its count is 0. */
 static int
-open_container(mr__writer *writer, mr__object *value, walk *inside)
+open_container(mr__writer *writer, mr__object *value, bool held, walk *inside)
 {
   bool dict = value->type == py.Dict;
   *inside = (walk){.container = value, .count = dict ? py.PyDict_Size(value) : value->type == py.List ? py.PyList_Size(value) : py.PyTuple_Size(value)};
   if ((uint64_t)inside->count > UINT32_MAX) return SLOWLY;
-  if (inside->count || value->type != py.Tuple) { /* the empty tuple is one object in many places by accident */
-    int64_t known = number_of(writer, value, writer->containers);
+  bool shared = !held || value->references != 1;              /* else it cannot be met again */
+  if (shared && (inside->count || value->type != py.Tuple)) { /* the empty tuple is one object in many places by accident */
+    int64_t known = number_of(&writer->seen, value, writer->containers);
     if (known == -2) return out_of_memory();
     if (known >= 0) {
       inside->count = 0;
@@ -744,7 +747,7 @@ mr__python_encode(mr__writer *writer, mr__object *value, mr__object *context)
   if (!is_container(value)) return encode_scalar(writer, value, context);
   walk walks[MOST_DEPTH] MR__UNINITIALIZED;
   int depth = 1;
-  int outcome = open_container(writer, value, walks);
+  int outcome = open_container(writer, value, false, walks);
   while (outcome == DONE && depth) {
     walk *in = &walks[depth - 1];
     if (in->next == in->count && in->container->type != py.Dict) {
@@ -767,7 +770,7 @@ mr__python_encode(mr__writer *writer, mr__object *value, mr__object *context)
     } else if (depth == MOST_DEPTH) {
       outcome = SLOWLY;
     } else {
-      outcome = open_container(writer, inside, &walks[depth++]);
+      outcome = open_container(writer, inside, true, &walks[depth++]);
     }
   }
   return outcome;

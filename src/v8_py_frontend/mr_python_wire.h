@@ -61,7 +61,7 @@ typedef struct mr__writer {
   size_t size, capacity;
   mr__object **held; /* objects with handles in the message: the container that they were in may be gone before the message arrives */
   size_t held_count, held_capacity;
-  struct mr__seen *seen;
+  struct mr__seen *seen, *seen_keys;
   uint32_t containers, keys;
   uint8_t inline_data[2048];
 } mr__writer;

@@ -399,6 +399,12 @@ class Context:
         status: int = self.library.mr_handle_count(self._id, byref(c_uint64()))
         return status == _dll.FORKED
 
+    def changes(self) -> int:
+        """How often JavaScript may have changed something; -1 when the context is closed."""
+        count = c_uint64()
+        status = self.library.mr_changes(self._id, byref(count))
+        return count.value if status == _dll.OK else -1
+
     def v8_is_using_sandbox(self) -> bool:
         """Whether V8's sandbox is on; mini-racer 0.14 has it here."""
         return "sandbox" in _dll.features()

@@ -242,6 +242,8 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_delete": (c_int32, _ON_VALUE_WITH_INPUT),
     "mr_has": (c_int32, _ON_VALUE_WITH_INPUT),
     "mr_keys": (c_int32, _ON_VALUE),
+    "mr_elements": (c_int32, _ON_VALUE_WITH_INPUT),
+    "mr_changes": (c_int32, [c_uint64, POINTER(c_uint64)]),
     "mr_iterate": (c_int32, [c_uint64, c_uint64, c_int32, _OPTIONS, c_void_p]),
     "mr_next": (c_int32, _ON_VALUE),
     "mr_read": (c_int32, _ON_VALUE),

@@ -27,7 +27,7 @@ from py_mini_racer._types import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Iterator
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
     from typing import Any, NoReturn
 
     from py_mini_racer._context import Context
@@ -202,10 +202,7 @@ class JSArrayImpl(Mapped, JSObjectImpl, JSArray):
         self.call_method("splice", number, 1)
 
     def __iter__(self) -> Iterator[Any]:
-        get = self._get
-        for number in range(len(self)):
-            value = get(number)
-            yield JSUndefined if value is _wire.HOLE_VALUE else value
+        return _elements(self)
 
     def insert(self, index: int, value: Any) -> None:
         """Puts the value before the element at `index`."""
@@ -237,6 +234,27 @@ class JSArrayImpl(Mapped, JSObjectImpl, JSArray):
 
 
 _LENGTH = (b"s\6\0\0\0length", None)
+
+
+def _elements_slowly(array: JSArrayImpl) -> Iterator[Any]:
+    """The elements, read ahead: what was read is only used while JavaScript has not run since."""
+    context, number, most = array._context, 0, 8
+    while True:
+        before = context.changes()
+        some = context.on("mr_elements", array._wire_handle, _wire.encode_array((number, most), context))
+        if not some:
+            return
+        for value in some:
+            number += 1
+            yield value
+            if context.changes() != before + 1:  # the loop does something in the context, and may do so each time
+                most = 1
+                break
+        else:
+            most = min(4 * most, 512)
+
+
+_elements: Callable[[Any], Iterator[Any]] = _elements_slowly if offers is None else offers["elements"]
 
 
 class JSFunctionImpl(Function, JSMappedObjectImpl, JSFunction):

@@ -210,7 +210,8 @@ class JSArray(MutableSequence, JSObject):  # type: ignore[type-arg]
     """An array as a sequence.
 
     A negative index reads from the end; slices are not supported (`list(array)` or `array.copy()` have them). A gap reads as `JSUndefined`. Assigning beyond
-    the end makes the array longer, as in JavaScript. Every access is a call into JavaScript: for all of a long array, `copy()` is the way.
+    the end makes the array longer, as in JavaScript. Every access is a call into JavaScript. A loop over the array reads ahead as long as nothing else runs in
+    the context, and sees every change that is made meanwhile, as a loop of JavaScript's does; for all of a long array at once, `copy()` is the way.
 
         >>> from py_mini_racer import MiniRacer
         >>> ctx = MiniRacer()

@@ -481,3 +481,134 @@ def test_objects_outlive_their_mini_racer():
         obj["a"]
     del obj
     gc.collect()
+
+
+# --- loops over arrays ---
+
+
+def numbers_of(ctx: MiniRacer, count: int) -> Any:
+    return ctx.eval(f"Array.from({{ length: {count} }}, (_, i) => i)")
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 40, 41, 3000])
+def test_a_loop_over_an_array(ctx, count):
+    array = numbers_of(ctx, count)
+    assert list(array) == list(range(count))
+    assert [ctx.eval("1") and number for number in array] == list(range(count))
+    assert list(zip(array, array, strict=True)) == [(number, number) for number in range(count)]
+
+
+def test_a_loop_sees_what_it_changes(ctx):
+    """As a loop of JavaScript's does, and one over a list."""
+    array = numbers_of(ctx, 100)
+    seen = []
+    for index, number in enumerate(array):
+        seen.append(number)
+        if index < 50:
+            array[index + 1] = -index
+    assert seen == [0, *range(0, -50, -1), *range(51, 100)]
+    seen = []
+    for number in array:
+        seen.append(number)
+        if len(seen) == 10:
+            ctx.eval("(array) => { array.length = 12 }")(array)
+    assert seen == list(array)
+    assert len(seen) == 12
+    seen = []
+    for number in array:
+        seen.append(number)
+        if len(array) < 30:
+            array.append("more")
+    assert seen == list(array)
+    assert len(seen) == 30
+
+
+def test_a_loop_sees_what_others_change(ctx):
+    """The script that it is in, when that goes on; another thread."""
+    array = numbers_of(ctx, 20)
+    steps = iter(array)
+    ctx.globals["step"] = lambda: next(steps)
+    changed = ctx.eval(
+        "(array) => { let got = []; for (let i = 0; i < 20; i++) { got.push(step()); array[i + 1] = -i } return got }"
+    )
+    assert changed(array, copy=True) == [0, *range(0, -19, -1)]
+    assert next(steps) == -19  # the last one made the array longer
+    with pytest.raises(StopIteration):
+        next(steps)
+    with pytest.raises(StopIteration):
+        next(steps)
+    array = numbers_of(ctx, 20)
+    steps = iter(array)
+    assert next(steps) == 0
+    worker = threading.Thread(target=lambda: ctx.eval("array => array.fill('new')")(array))
+    worker.start()
+    worker.join()
+    assert list(steps) == ["new"] * 19
+
+
+def test_nothing_runs_before_its_turn(ctx):
+    """What is read ahead stops where code would run: getters, holes with something in a prototype, functions of the host's."""
+    log: list[str] = []
+
+    def note(*_: object) -> str:
+        log.append("host")
+        return "host's"
+
+    ctx.globals["note"] = note
+    array = ctx.eval("""
+        const array = [0, 1, 2, , 4, 5, 6, , 8]
+        Object.defineProperty(array, 5, { get() { array[6] = 'got'; return 'getter' } })
+        Object.defineProperty(array, 6, { value: 6, writable: true })
+        Object.defineProperty(array, 2, { get: note })
+        Object.setPrototypeOf(array, new Proxy(Array.prototype, { get(target, key, self) {
+            if (key === '7') note()
+            return key === '7' ? 'proxy' : Reflect.get(target, key, self) } }))
+        array""")
+    assert [(value, len(log)) for value in array] == [
+        (0, 0),
+        (1, 0),
+        ("host's", 1),
+        (JSUndefined, 1),
+        (4, 1),
+        ("getter", 1),
+        ("got", 1),
+        ("proxy", 2),
+        (8, 2),
+    ]
+    thrower = ctx.eval("Object.defineProperty([1, 2, 3], 1, { get() { throw new RangeError('no') } })")
+    steps = iter(thrower)
+    assert next(steps) == 1
+    with pytest.raises(JSEvalException, match="RangeError: no"):
+        next(steps)
+    assert list(steps) == []
+    logger = ctx.eval("Object.defineProperty([1, 2, 3], 1, { get: console.log })")
+    assert list(logger) == [1, JSUndefined, 3]
+
+
+def test_a_loop_over_what_is_large(ctx):
+    array = ctx.eval("Array.from({ length: 40 }, (_, i) => i % 3 ? ({ i }) : 'x'.repeat(30000 * i))")
+    for number, value in enumerate(array):
+        assert value == "x" * 30000 * number if number % 3 == 0 else value["i"] == number
+    assert next(iter(ctx.eval("new Array(2 ** 32 - 1)"))) is JSUndefined
+
+
+def test_a_loop_that_is_left(ctx):
+    array = ctx.eval("Array.from({ length: 400 }, () => ({}))")
+    gc.collect()
+    ctx.eval("1")
+    held = ctx._ctx.value_count()
+    for first, _ in zip(array, range(100), strict=False):
+        assert first == {}
+    for found in array:
+        assert found is next(iter(array))
+        break
+    del found, first
+    gc.collect()
+    ctx.eval("1")
+    assert ctx._ctx.value_count() <= held + 1
+    del array, _
+    with MiniRacer() as other:
+        steps = iter(numbers_of(other, 3))
+        next(steps)
+    with pytest.raises(JSClosedException):
+        next(steps)

@@ -359,6 +359,15 @@ MR_API mr_status mr_keys(mr_context context, mr_handle object, const mr_options 
 MR_API mr_status mr_iterate(mr_context context, mr_handle object, int32_t async, const mr_options *options, mr_result *result);
 MR_API mr_status mr_next(mr_context context, mr_handle iterator, const mr_options *options, mr_result *result);
 
+/* Elements of an array, read ahead: `in`: an array of the index to begin with and of how many to read at most, both below 2^32. Answers an array with them, and a gap
+ * is undefined. There are fewer when the array ends, when they are large, and before one that takes JavaScript to read, such as a getter, unless that is the first:
+ * so there is none just when the array ends. */
+MR_API mr_status mr_elements(mr_context context, mr_handle array, const void *in, size_t in_size, const mr_options *options, mr_result *result);
+
+/* How often JavaScript may have changed something in the context since it was opened: as long as the number stays, nothing has. One run makes it one more; so does each
+ * return of a host function. Runs no JavaScript, and waits for nobody. */
+MR_API mr_status mr_changes(mr_context context, uint64_t *count);
+
 /* The value itself: the way to a whole copy of what a handle stands for (MR_COPY). */
 MR_API mr_status mr_read(mr_context context, mr_handle value, const mr_options *options, mr_result *result);
 

@@ -100,6 +100,12 @@ mr_keys(mr_context context, mr_handle object, const mr_options *options, mr_resu
 }
 
 mr_status
+mr_elements(mr_context context, mr_handle array, const void *in, size_t in_size, const mr_options *options, mr_result *result)
+{
+  return run_on(context, array, MRV8_ELEMENTS, in, in_size, options, result);
+}
+
+mr_status
 mr_iterate(mr_context context, mr_handle object, int32_t async, const mr_options *options, mr_result *result)
 {
   if (!object) return refuse(MR_BAD_HANDLE, result);

@@ -358,6 +358,20 @@ mr__contexts_resume(void)
   pthread_mutex_unlock(&alive_mutex);
 }
 
+mr_status
+mr_changes(mr_context id, uint64_t *count)
+{
+  if (!count) return MR_BAD_ARGUMENT;
+  *count = 0;
+  if (!mr__contexts_usable()) return MR_NOT_INITIALIZED;
+  mr__here *here = mr__this_thread();
+  mr__context *found = mr__context_find_here(here, id);
+  if (!found) return MR_BAD_CONTEXT;
+  *count = atomic_load_explicit(&found->changes, memory_order_acquire);
+  mr__context_keep_here(here, found);
+  return MR_OK;
+}
+
 /* --- releasing handles --- */
 
 void

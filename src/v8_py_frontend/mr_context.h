@@ -36,6 +36,7 @@ typedef struct mr__context {
   uint64_t left_behind;      /* bytes of heap in use when a collection outside of calls ended */
   uint64_t soft_limit;       /* bytes; 0: none */
   uint64_t calls;            /* that were begun, timers' callbacks and calls within callbacks included */
+  _Atomic uint64_t changes;  /* how often JavaScript was entered or returned to; anybody reads it */
   int64_t js_time;           /* nanoseconds that outermost calls have taken */
   mrv8_blob **becomes;       /* where to put the snapshot of it when it goes; NULL: there is to be none */
   mr_status became;
@@ -85,6 +86,13 @@ void mr__contexts_abandon(void);
 
 /* In a child that is going to go on: what was to be woken in the parent is to be woken here. */
 void mr__contexts_resume(void);
+
+/* With the lock: JavaScript is about to run. */
+static inline void
+mr__context_changes(mr__context *context)
+{
+  atomic_store_explicit(&context->changes, atomic_load_explicit(&context->changes, memory_order_relaxed) + 1, memory_order_release);
+}
 
 /* Gives the lock back. The outermost one to leave a closed context destroys it. */
 void mr__context_leave(mr__context *context);

@@ -88,6 +88,7 @@ static void
 step_in(mr__context *in, uint32_t before)
 {
   mr__lock_step_in(&in->lock, before);
+  mr__context_changes(in);
   if (!mr__fork_is_lost()) return;
   if (mr__fork_has_no_v8()) {
     static const char text[] = "mini_racer: a process that was forked in a host function cannot return from it, as this V8 does not follow into children\n";

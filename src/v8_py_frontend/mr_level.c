@@ -357,6 +357,7 @@ mr__run_inside(mr__level *entered, mrv8_request *request, mr_result *result)
   bool hooked = mr__is_hooked();
   mr_context outer = hooked ? mr__tick_enter(in->id) : 0;
   in->calls++;
+  mr__context_changes(in);
   int64_t start = request->outermost ? mr__now_coarse() : 0;
   if (request->outermost) mr__visit(in, here);
   request->thread = here->number;

@@ -59,6 +59,8 @@ enum {
   MR__CALL = 50,
   MR__CLEAR = 51,
   MR__DEALLOC = 52,
+  MR__ITER = 62,
+  MR__ITER_NEXT = 63,
   MR__METHODS = 64,
   MR__TRAVERSE = 71,
   MR__MEMBERS = 72,

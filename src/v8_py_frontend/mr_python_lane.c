@@ -466,6 +466,140 @@ mapped_set(mr__object *object, mr__object *key, mr__object *value)
   return outcome < 0 ? -1 : call_for_nothing(py.PyObject_CallMethodObjArgs(object, lane.set_slowly, key, value, NULL));
 }
 
+/* --- the elements of an array, one after the other --- */
+
+#define MOST_AHEAD 512 /* elements */
+
+/* They are read ahead, which nobody can tell: what was read is only used while JavaScript has not run since. */
+typedef struct elements {
+  mr__object head;
+  mr__object *array; /* NULL: it has come to its end */
+  mr__object *ahead; /* a list of the elements that were read; NULL: none yet */
+  mr__size used;     /* how many of those */
+  uint64_t changes;  /* mr_changes() when they were read; else they are all used */
+  int32_t most;      /* how many to read next time */
+  double next;       /* the index of the one behind them */
+} elements;
+
+static mr__object *elements_type;
+
+static int
+elements_traverse(mr__object *self, mr__visit visit, void *data)
+{
+  const elements *visited = (const elements *)self;
+  int stop = visit(self->type, data);
+  if (!stop && visited->array) stop = visit(visited->array, data);
+  if (!stop && visited->ahead) stop = visit(visited->ahead, data);
+  return stop;
+}
+
+static int
+elements_clear(mr__object *self)
+{
+  elements *cleared = (elements *)self;
+  mr__object *array = cleared->array, *ahead = cleared->ahead;
+  cleared->array = cleared->ahead = NULL;
+  if (array) py.Py_DecRef(array);
+  if (ahead) py.Py_DecRef(ahead);
+  return 0;
+}
+
+static void
+elements_dealloc(mr__object *self)
+{
+  py.PyObject_GC_UnTrack(self);
+  elements_clear(self);
+  free_object(self);
+}
+
+static bool
+put_index(mr__writer *writer, double index)
+{
+  mr__object *number = py.PyLong_FromUnsignedLongLong((unsigned long long)index);
+  bool ok = number && mr__python_encode(writer, number, NULL) == 1;
+  if (number) py.Py_DecRef(number);
+  return ok;
+}
+
+/* Reads the next ones. False: with an exception, or there are none. */
+static bool
+read_ahead(elements *self)
+{
+  mr__object *array = self->array;
+  const mr__handle_object *handle = (const mr__handle_object *)array;
+  const crossing *through = crossing_of(handle);
+  if (!through) return py.PyErr_SetString(py.RuntimeError, "the array belongs to no context"), false;
+  uint64_t before = 0, after = 0;
+  bool known = mr_changes(through->id, &before) == MR_OK;
+  mr__writer writer MR__UNINITIALIZED;
+  mr__writer_init(&writer);
+  if (!mr__writer_array(&writer, 2) || !put_index(&writer, self->next) || !put_index(&writer, self->most)) {
+    mr__writer_free(&writer);
+    return false;
+  }
+  py.Py_IncRef(array); /* Python's code may run, and come here */
+  mr__object *list = send(handle, through, mr_elements, &writer, 0);
+  known = known && (through = crossing_of(handle)) && mr_changes(through->id, &after) == MR_OK;
+  py.Py_DecRef(array);
+  if (!list) return false;
+  if (list->type != py.List || !py.PyList_Size(list) || !self->array) {
+    py.Py_DecRef(list);
+    return false;
+  }
+  mr__object *used = self->ahead;
+  self->ahead = list;
+  self->used = 0;
+  self->changes = known && after == before + 1 ? after : 0; /* else somebody else has run as well */
+  if (used) py.Py_DecRef(used);
+  return true;
+}
+
+static bool
+is_unchanged(const elements *self)
+{
+  const crossing *through = crossing_of((const mr__handle_object *)self->array);
+  uint64_t now = 0;
+  return through && self->changes && mr_changes(through->id, &now) == MR_OK && now == self->changes;
+}
+
+static mr__object *
+elements_next(mr__object *object)
+{
+  elements *self = (elements *)object;
+  if (!self->array) return NULL;
+  mr__size count = self->ahead ? py.PyList_Size(self->ahead) : 0;
+  bool same = count && is_unchanged(self);
+  if (count && !same) self->most = 1; /* the loop does something in the context, and may do so each time */
+  else if (count && self->used == count && self->most < MOST_AHEAD) self->most *= 4;
+  if ((!same || self->used == count) && !read_ahead(self)) return elements_clear(object), NULL;
+  mr__object *element = py.PyList_GetItem(self->ahead, self->used++);
+  self->next++;
+  if (element) py.Py_IncRef(element);
+  return element;
+}
+
+static mr__object *
+elements_iter(mr__object *self)
+{
+  py.Py_IncRef(self);
+  return self;
+}
+
+/* elements(array): an iterator over them. */
+static mr__object *
+elements_of(mr__object *self, mr__object *const *arguments, mr__size count)
+{
+  (void)self;
+  if (count != 1 || !py.PyType_IsSubtype(arguments[0]->type, lane.handle_type)) return py.PyErr_SetString(py.TypeError, "elements() takes an array"), NULL;
+  mr__object *made = py.PyObject_CallObject(elements_type, NULL);
+  if (!made) return NULL;
+  elements *begun = (elements *)made;
+  py.Py_IncRef(arguments[0]);
+  begun->array = arguments[0];
+  begun->most = 8;
+  return made;
+}
+
 /* --- the codec, for the package --- */
 
 /* decode(bytes, context) */
@@ -582,18 +716,20 @@ static mr__slot function_slots[] = {{MR__DEALLOC, (void *)handle_dealloc},
                                     {MR__CALL, (void *)function_call},
                                     {0, NULL}};
 
+static mr__slot elements_slots[] = {{MR__DEALLOC, (void *)elements_dealloc}, {MR__TRAVERSE, (void *)elements_traverse}, {MR__CLEAR, (void *)elements_clear},
+                                    {MR__ITER, (void *)elements_iter},       {MR__ITER_NEXT, (void *)elements_next},    {0, NULL}};
+
 #define OBJECT_FLAGS (MR__TYPE_DEFAULT | MR__TYPE_BASE | MR__TYPE_GC)
 
 static mr__spec crossing_spec = {"py_mini_racer.Crossing", sizeof(crossing), 0, MR__TYPE_DEFAULT | MR__TYPE_GC, crossing_slots};
 static mr__spec handle_spec = {"py_mini_racer.Handle", sizeof(mr__handle_object), 0, OBJECT_FLAGS, handle_slots};
 static mr__spec mapped_spec = {"py_mini_racer.Mapped", sizeof(mr__handle_object), 0, OBJECT_FLAGS, mapped_slots};
+static mr__spec elements_spec = {"py_mini_racer.Elements", sizeof(elements), 0, MR__TYPE_DEFAULT | MR__TYPE_GC, elements_slots};
 static mr__spec function_spec = {"py_mini_racer.Function", sizeof(mr__handle_object), 0, OBJECT_FLAGS, function_slots};
 
-static mr__method functions[] = {{"encode", (void *)encode, MR__METHOD_FAST, NULL},
-                                 {"encode_array", (void *)encode_array, MR__METHOD_FAST, NULL},
-                                 {"decode", (void *)decode, MR__METHOD_FAST, NULL},
-                                 {"decode_at", (void *)decode_at, MR__METHOD_FAST, NULL},
-                                 {"from_json", (void *)from_json, MR__METHOD_FAST, NULL}};
+static mr__method functions[] = {{"encode", (void *)encode, MR__METHOD_FAST, NULL},        {"encode_array", (void *)encode_array, MR__METHOD_FAST, NULL},
+                                 {"elements", (void *)elements_of, MR__METHOD_FAST, NULL}, {"decode", (void *)decode, MR__METHOD_FAST, NULL},
+                                 {"decode_at", (void *)decode_at, MR__METHOD_FAST, NULL},  {"from_json", (void *)from_json, MR__METHOD_FAST, NULL}};
 
 /* A new type; with a base when there is one. */
 static mr__object *
@@ -653,10 +789,11 @@ mr_python_open(mr__object *package)
     *(mr__object **)((char *)&lane + wanted[i].place) = object;
   }
   crossing_type = new_type(&crossing_spec, NULL);
+  elements_type = new_type(&elements_spec, NULL);
   lane.handle_type = new_type(&handle_spec, NULL);
   mr__object *mapped = lane.handle_type ? new_type(&mapped_spec, lane.handle_type) : NULL;
   mr__object *function = mapped ? new_type(&function_spec, mapped) : NULL;
-  bool ok = crossing_type && function && give(package, "Crossing", crossing_type) && give(package, "Handle", lane.handle_type) &&
+  bool ok = crossing_type && elements_type && function && give(package, "Crossing", crossing_type) && give(package, "Handle", lane.handle_type) &&
             give(package, "Mapped", mapped) && give(package, "Function", function);
   for (size_t i = 0; ok && i < sizeof functions / sizeof *functions; i++)
     ok = give(package, functions[i].name, py.PyCFunction_NewEx(&functions[i], NULL, NULL));

@@ -121,8 +121,9 @@ typedef enum mrv8_operation {
   MRV8_DELETE,      /* `in`: the key */
   MRV8_HAS,         /* `in`: the key */
   MRV8_KEYS,
-  MRV8_ITERATE, /* `number`: 1 for an async iterator; a hole where there is none */
-  MRV8_NEXT,    /* a hole at the end */
+  MRV8_ELEMENTS, /* an array of them */
+  MRV8_ITERATE,  /* `number`: 1 for an async iterator; a hole where there is none */
+  MRV8_NEXT,     /* a hole at the end */
   MRV8_READ,
   MRV8_GLOBALS,
   MRV8_REALM,

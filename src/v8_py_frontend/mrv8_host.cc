@@ -90,6 +90,7 @@ class Question {
   /* `status`: of the writing. */
   HostAnswer Ask(mr_status status, uint64_t id)
   {
+    if (status == MR_OK && run_.self->reading_ahead) status = MR_BUSY;
     if (status == MR_OK && !Tell(id)) return {v8::Local<v8::Value>(), false, false};
     if (status != MR_OK) {
       run_.self->host->forget(run_.self->owner, &message_);
@@ -138,6 +139,7 @@ TellHost(v8::Isolate *isolate, uint64_t id, const std::vector<v8::Local<v8::Valu
   const Run &run = question.run();
   mr_status status = WriteHead(run, MR_TAG_ARRAY, static_cast<uint32_t>(values.size()));
   for (size_t i = 0; i < values.size() && status == MR_OK; i++) status = WriteFlat(run, values[i]);
+  if (run.self->reading_ahead) return ThrowError(isolate, mr_status_text(MR_BUSY));
   if (status == MR_OK) question.Tell(id);
   else run.self->host->forget(run.self->owner, run.result);
 }

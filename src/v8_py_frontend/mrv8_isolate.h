@@ -81,6 +81,7 @@ struct mrv8_isolate {
   std::shared_ptr<mrv8::Modules> modules;      /* null: the context has none yet */
   std::shared_ptr<mrv8::KnownScripts> scripts; /* null: nothing short was evaluated yet */
   v8::Global<v8::Context> context;
+  bool reading_ahead = false;                   /* no code may run, the host's neither */
   bool console = false;                         /* the host wants to hear of it */
   bool realms = false;                          /* there is, or was, another one */
   std::shared_ptr<const mrv8::Bytes> blob;      /* what the isolate was made of; null: V8's own */

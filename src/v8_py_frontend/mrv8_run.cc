@@ -374,6 +374,10 @@ OperateOnValue(const Run &run, Answer *answer)
       answer->written = true;
       answer->status = mrv8::OperateOnModules(run, &answer->flags);
       return;
+    case MRV8_ELEMENTS:
+      answer->written = true;
+      answer->status = mrv8::WriteElements(run, target);
+      return;
     case MRV8_PREVIEW:
       answer->written = true;
       answer->status = mrv8::Preview(run, target);

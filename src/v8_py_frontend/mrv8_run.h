@@ -111,6 +111,10 @@ mr_status NewBuffer(const Run &run, uint32_t element, const void *content, size_
 /* MRV8_ITERATE, and whether there is none; MRV8_NEXT, and whether it was the end. */
 mr_status Iterate(const Run &run, v8::Local<v8::Object> object, v8::Local<v8::Value> *iterator, bool *none);
 mr_status Next(const Run &run, v8::Local<v8::Object> iterator, v8::Local<v8::Value> *value, bool *done);
+
+/* MRV8_ELEMENTS, which is written. */
+mr_status WriteElements(const Run &run, v8::Local<v8::Value> target);
+
 /* Text of the client's, in one of its encodings. */
 mr_status MakeString(const Run &run, const void *text, size_t size, uint32_t encoding, v8::Local<v8::String> *string);
 

@@ -27,7 +27,7 @@ close_one(void **state)
 /* The functions that take a handle and a message, those that take a handle alone, and those that take neither. */
 typedef mr_status (*with_message)(mr_context, mr_handle, const void *, size_t, const mr_options *, mr_result *);
 typedef mr_status (*without_message)(mr_context, mr_handle, const mr_options *, mr_result *);
-static const with_message with_messages[] = {mr_call, mr_call_method, mr_construct, mr_get, mr_set, mr_delete, mr_has, mr_promise_settle};
+static const with_message with_messages[] = {mr_call, mr_call_method, mr_construct, mr_get, mr_set, mr_delete, mr_has, mr_elements, mr_promise_settle};
 static mr_status
 iterate_async(mr_context in, mr_handle object, const mr_options *options, mr_result *answer)
 {

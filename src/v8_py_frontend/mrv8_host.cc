@@ -135,11 +135,11 @@ AskHost(v8::Isolate *isolate, uint64_t id, uint32_t operation, const v8::Local<v
 void
 TellHost(v8::Isolate *isolate, uint64_t id, const std::vector<v8::Local<v8::Value>> &values)
 {
+  if (SelfOf(isolate)->reading_ahead) return ThrowError(isolate, mr_status_text(MR_BUSY));
   Question question(isolate);
   const Run &run = question.run();
   mr_status status = WriteHead(run, MR_TAG_ARRAY, static_cast<uint32_t>(values.size()));
   for (size_t i = 0; i < values.size() && status == MR_OK; i++) status = WriteFlat(run, values[i]);
-  if (run.self->reading_ahead) return ThrowError(isolate, mr_status_text(MR_BUSY));
   if (status == MR_OK) question.Tell(id);
   else run.self->host->forget(run.self->owner, run.result);
 }

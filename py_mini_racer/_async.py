@@ -136,20 +136,20 @@ async def awaited(
     loop = get_running_loop()
     context = promise._context
     wait = _Wait(context, loop)
-    options.call = number = context.host.wait(wait)
-    timer = None
+    promise._begin_wait(wait, options)
+    timer, pending = None, False
     try:
-        value = _asked(promise, options)
+        value, pending = _asked(promise, options)
         if value is not _wire.HOLE_VALUE:
             return value
         timer = loop.call_at(until[0], wait.settle, None, until[1]) if until else None
         try:
             value, error = await wait.future
         except BaseException:
-            context.cancel(number)
+            context.cancel(options.call)
             raise
     finally:
-        context.host.forget(number)
+        promise._end_wait(options, given_up=pending and not wait.over)
         if timer is not None:
             timer.cancel()
     if error is not None:
@@ -160,17 +160,19 @@ async def awaited(
     return value
 
 
-def _asked(promise: JSPromiseImpl, options: _dll.Options) -> Any:
-    """The value of a settled promise. HOLE_VALUE: the host is going to be told."""
+def _asked(promise: JSPromiseImpl, options: _dll.Options) -> tuple[Any, bool]:
+    """The value of a settled promise. HOLE_VALUE: the host is going to be told. And whether the promise was found pending."""
     context = promise._context
     if not options.flags & _dll.COPY:  # a copy may take long, and call the script's getters
         options.flags |= _dll.TRY
         try:
-            return context.on("mr_await", promise._wire_handle, None, options)
+            value = context.on("mr_await", promise._wire_handle, None, options)
         except JSBusyError:  # another thread is in the context
             pass
+        else:
+            return value, value is _wire.HOLE_VALUE
     context.submit(_dll.DO_AWAIT, promise._wire_handle, None, options)
-    return _wire.HOLE_VALUE
+    return _wire.HOLE_VALUE, False
 
 
 async def flattened(

@@ -29,6 +29,25 @@ if TYPE_CHECKING:
 class JSPromiseImpl(JSObjectImpl, JSPromise):
     """A promise: `get()` it, or `await` it."""
 
+    _given_up: dict[tuple[int, int, int], list[int]] | None = None  # waits that JavaScript still has a listener of
+
+    def _begin_wait(self, waiter: Callable[[Any, BaseException | None], None], options: _dll.Options) -> None:
+        """Gives the options, with which mr_await() is going to be called, their number: of a wait of their kind that was given up, else a new one."""
+        host, kind = self._context.host, _kind_of(options)
+        try:
+            options.call = (self._given_up or {})[kind].pop()
+        except (KeyError, IndexError):
+            options.call = host.wait(waiter)
+        else:
+            host.waiting[options.call] = waiter
+
+    def _end_wait(self, options: _dll.Options, *, given_up: bool) -> None:
+        self._context.host.forget(options.call)
+        if given_up:  # the next one needs no listener of its own
+            if self._given_up is None:
+                self._given_up = {}
+            self._given_up.setdefault(_kind_of(options), []).append(options.call)
+
     def get(
         self,
         *,
@@ -50,14 +69,17 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
         options = (
             copy_options(context, max_depth, max_bytes, maps, timeout) if copy else make_options(timeout_sec=timeout)
         )
-        value, number = _settled_or_wait(self, waiter, options)
-        if value is not _wire.HOLE_VALUE:
-            return value
+        self._begin_wait(waiter, options)
+        pending = False
         try:
+            value = context.on("mr_await", self._wire_handle, None, options)
+            pending = value is _wire.HOLE_VALUE
+            if not pending:
+                return value
             _refuse_to_block()
             context.wait(done, timeout)
         finally:
-            context.host.forget(number)
+            self._end_wait(options, given_up=pending and not done.value)
         value, error = answer
         if error is not None:
             try:
@@ -82,21 +104,9 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
         return self.get_async().__await__()
 
 
-def _settled_or_wait(
-    promise: JSPromiseImpl, waiter: Callable[[Any, BaseException | None], None], options: _dll.Options | None
-) -> tuple[Any, int]:
-    """The value of a settled promise; HOLE_VALUE for a pending one, and then the waiter is going to be called. And the number of the wait."""
-    context = promise._context
-    options = options or make_options(max_memory=context.max_memory)
-    options.call = number = context.host.wait(waiter)
-    try:
-        value = context.on("mr_await", promise._wire_handle, None, options)
-    except BaseException:
-        context.host.forget(number)
-        raise
-    if value is not _wire.HOLE_VALUE:
-        context.host.forget(number)
-    return value, number
+def _kind_of(options: _dll.Options) -> tuple[int, int, int]:
+    """What a listener does with the value."""
+    return options.flags & ~_dll.TRY, options.max_depth, options.max_bytes
 
 
 def _refuse_to_block() -> None:

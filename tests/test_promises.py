@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 import time
@@ -322,3 +323,70 @@ def test_waits_that_were_given_up_leave_nothing(ctx):
 
     asyncio.run(main())
     assert not ctx._ctx.host.waiting
+
+
+def test_waits_that_are_given_up_leave_one_listener():
+    with MiniRacer() as ctx:
+        promise = ctx.eval("var settle; new Promise(resolve => { settle = resolve })")
+        before = ctx.stats()["awaited"]
+        for _ in range(50):
+            for options in ({}, {"copy": True}):
+                with pytest.raises(JSTimeoutException):
+                    promise.get(timeout=0.001, **options)
+        assert ctx.stats()["awaited"] - before == 2  # one copies, one does not
+
+        async def wait_often() -> None:
+            for _ in range(20):
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(promise.get_async(), 0.001)
+
+        asyncio.run(wait_often())
+        assert ctx.stats()["awaited"] - before == 2
+        assert ctx._ctx is not None
+        assert not ctx._ctx.host.waiting
+        results: list[Any] = []
+        threads = [threading.Thread(target=lambda: results.append(promise.get(timeout=60))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        while ctx.stats()["awaited"] - before < 5:
+            time.sleep(0.001)
+        ctx.eval("settle({answer: 42})")
+        for thread in threads:
+            thread.join()
+        assert [result["answer"] for result in results] == [42] * 4
+        assert promise.get(copy=True) == {"answer": 42}
+        assert ctx.stats()["awaited"] == before
+
+
+def test_a_wait_for_a_promise_that_is_gone_is_no_wait():
+    with MiniRacer() as ctx:
+        before = ctx.stats()["awaited"]
+        for _ in range(20):
+            with pytest.raises(JSTimeoutException):
+                ctx.eval("new Promise(() => {})").get(timeout=0.001)
+        gc.collect()
+        for _ in range(2):
+            ctx.low_memory_notification()
+        assert ctx.stats()["awaited"] == before
+
+
+def test_many_rejections_are_forgotten_and_told_in_order():
+    told: list[object] = []
+    many = """
+        var all = [];
+        for (let i = 0; i < 20000; i++) all.push(Promise.reject(i));
+        for (const promise of all) promise.catch(() => {});
+        for (let i = 0; i < 5; i++) Promise.reject(i);
+        0
+    """
+    with MiniRacer(unhandled_rejection=lambda error: told.append(error.value)) as ctx:
+        ctx.eval(many, cpu_time_sec=30)
+        assert told == [0, 1, 2, 3, 4]
+        held = ctx.eval("var pair = [Promise.reject('held'), Promise.reject('other')]; pair[0]")
+        assert told[5:] == ["other"]
+        ctx.eval("1")
+        assert told[6:] == []
+        del held
+        gc.collect()
+        ctx.eval("1")
+        assert told[6:] == ["held"]

@@ -379,7 +379,8 @@ MR_API mr_status mr_realm_new(mr_context context, const mr_options *options, mr_
 MR_API mr_status mr_globals(mr_context context, const mr_options *options, mr_result *result);
 
 /* What the promise came to: its value; MR_EXCEPTION with what it was rejected with; or, while it is pending, a hole, and then MR_EVENT_FULFILLED or
- * MR_EVENT_REJECTED is going to come, with mr_options.call, or else the promise's handle. The promise counts as handled. With MR_COPY the value comes as a copy, now or later. */
+ * MR_EVENT_REJECTED is going to come, with mr_options.call, or else the promise's handle. While that is on its way, asking once more with the same of these changes
+ * nothing. One whose promise is collected, so that nothing can settle it, ends like one whose JavaScript was stopped. The promise counts as handled. With MR_COPY the value comes as a copy, now or later. */
 MR_API mr_status mr_await(mr_context context, mr_handle promise, const mr_options *options, mr_result *result);
 
 /* A new pending promise's handle; and its end. `in` of mr_promise_settle: an array [true, value] to fulfil, [false, reason] to reject. Once settled, nothing happens. */

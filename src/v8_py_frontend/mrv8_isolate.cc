@@ -218,7 +218,7 @@ mrv8::ForgetValues(mrv8_isolate *self)
     self->iterators[async].Reset();
     self->iterator_prototypes[async].Reset();
   }
-  self->rejections.clear();
+  self->rejections.Clear();
   self->uncaught.clear();
   self->awaited.clear();
   self->modules.reset();
@@ -283,6 +283,7 @@ mrv8_values_delete(mrv8_isolate *self, mrv8_value *const *values, size_t count)
 {
   if (!count) return;
   for (size_t i = 0; i < count; i++) delete values[i];
+  self->rejections.changed = true; /* the host may have held one of these promises */
 }
 
 void

@@ -6,6 +6,7 @@
 #include <v8.h>
 
 #include <atomic>
+#include <list>
 #include <map>
 #include <memory>
 #include <unordered_map>
@@ -43,6 +44,26 @@ struct Rejection {
   v8::Global<v8::Value> reason;
 };
 
+/* Those promises, in the order in which they were rejected. */
+struct Rejections {
+  std::list<Rejection> all;
+  std::unordered_multimap<int, std::list<Rejection>::iterator> places; /* by the promise's identity hash */
+  bool changed = false;                                                /* since it was last known that the host holds them all */
+
+  void Clear()
+  {
+    places.clear();
+    all.clear();
+  }
+};
+
+/* A promise that the host waits for. */
+struct Awaited {
+  mrv8_isolate *self;
+  uint64_t number;
+  v8::Global<v8::Promise> promise; /* weak: one that nothing can settle any more goes */
+};
+
 struct Modules;      /* mrv8_module.cc */
 struct KnownScripts; /* mrv8_script.cc */
 
@@ -71,12 +92,13 @@ struct mrv8_isolate {
   std::unique_ptr<v8::MicrotaskQueue> microtasks;
   std::unordered_map<uint64_t, mrv8::HostReference *> references; /* by id */
   std::vector<uint64_t> released;                                 /* ids of references that are gone; the host has not been told yet */
-  std::vector<mrv8::Rejection> rejections;
-  std::vector<v8::Global<v8::Value>> uncaught;             /* thrown, and nobody was there to catch it */
-  bool has_news = false;                                   /* some of these two are to be told to the host */
-  std::map<uint64_t, v8::Global<v8::Promise>> awaited;     /* weak; by what the host knows the wait by */
-  v8::Global<v8::Private> host_error;                      /* the key under which an error keeps the id of the host's */
-  v8::Global<v8::FunctionTemplate> handlers, iterators[2]; /* of host objects; made when first needed. [1]: async iterators */
+  mrv8::Rejections rejections;
+  std::vector<v8::Global<v8::Value>> uncaught;                /* thrown, and nobody was there to catch it */
+  bool has_news = false;                                      /* some of these two are to be told to the host */
+  std::map<uint64_t, std::unique_ptr<mrv8::Awaited>> awaited; /* by what the host knows the wait by */
+  std::vector<uint64_t> lost;                                 /* waits for promises that are gone; the host has not been told yet */
+  v8::Global<v8::Private> host_error;                         /* the key under which an error keeps the id of the host's */
+  v8::Global<v8::FunctionTemplate> handlers, iterators[2];    /* of host objects; made when first needed. [1]: async iterators */
   v8::Global<v8::Object> iterator_prototypes[2];
   std::shared_ptr<mrv8::Modules> modules;      /* null: the context has none yet */
   std::shared_ptr<mrv8::KnownScripts> scripts; /* null: nothing short was evaluated yet */

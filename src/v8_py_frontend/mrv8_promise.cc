@@ -1,4 +1,6 @@
 /* mrv8_promise.cc: what becomes of promises: waiting for one, and those that were rejected while nobody looked. On the thread that has the lock. */
+#include <iterator>
+
 #include "mr_result.h"
 #include "mr_wire.h"
 #include "mrv8_run.h"
@@ -104,7 +106,10 @@ OnRejectedPromise(v8::PromiseRejectMessage message)
   v8::Isolate *isolate = v8::Isolate::GetCurrent();
   auto *self = static_cast<mrv8_isolate *>(isolate->GetData(0));
   if (message.GetEvent() == v8::kPromiseRejectWithNoHandler) {
-    self->rejections.push_back({v8::Global<v8::Promise>(isolate, promise), v8::Global<v8::Value>(isolate, message.GetValue())});
+    Rejections &rejections = self->rejections;
+    rejections.all.push_back({v8::Global<v8::Promise>(isolate, promise), v8::Global<v8::Value>(isolate, message.GetValue())});
+    rejections.places.emplace(promise->GetIdentityHash(), std::prev(rejections.all.end()));
+    rejections.changed = true;
   } else if (message.GetEvent() == v8::kPromiseHandlerAddedAfterReject) {
     ForgetRejection(self, promise);
   }
@@ -150,9 +155,23 @@ WatchRejections(mrv8_isolate *self)
 void
 ForgetRejection(mrv8_isolate *self, v8::Local<v8::Promise> promise)
 {
-  auto &all = self->rejections;
-  for (size_t i = all.size(); i-- > 0;)
-    if (all[i].promise == promise) all.erase(all.begin() + static_cast<std::ptrdiff_t>(i));
+  Rejections &rejections = self->rejections;
+  if (rejections.all.empty()) return;
+  auto [at, end] = rejections.places.equal_range(promise->GetIdentityHash());
+  while (at != end && at->second->promise != promise) ++at;
+  if (at == end) return;
+  rejections.all.erase(at->second);
+  rejections.places.erase(at);
+}
+
+/* Nothing can settle it any more. */
+static void
+OnLost(const v8::WeakCallbackInfo<Awaited> &info)
+{
+  mrv8_isolate *self = info.GetParameter()->self;
+  uint64_t number = info.GetParameter()->number;
+  self->awaited.erase(number);
+  self->lost.push_back(number);
 }
 
 mr_status
@@ -172,11 +191,14 @@ Await(const Run &run, v8::Local<v8::Value> target)
     default:
       break;
   }
+  uint64_t number = NumberOf(run);
+  auto known = run.self->awaited.find(number);
+  if (known != run.self->awaited.end() && known->second->promise == promise) return WriteTag(run, MR_TAG_HOLE); /* it has its listeners */
   if (!NewListener(run, false, &fulfilled) || !NewListener(run, true, &rejected)) return MR_EXCEPTION;
   if (promise->Then(run.context, fulfilled, rejected).IsEmpty()) return MR_EXCEPTION;
-  v8::Global<v8::Promise> &awaited = run.self->awaited[NumberOf(run)];
-  awaited.Reset(run.isolate, promise);
-  awaited.SetWeak(); /* a promise that nothing can settle any more goes */
+  std::unique_ptr<Awaited> awaited(new Awaited{run.self, number, v8::Global<v8::Promise>(run.isolate, promise)});
+  awaited->promise.SetWeak(awaited.get(), OnLost, v8::WeakCallbackType::kParameter);
+  run.self->awaited[number] = std::move(awaited);
   return WriteTag(run, MR_TAG_HOLE);
 }
 
@@ -184,12 +206,10 @@ void
 TellLost(mrv8_isolate *self)
 {
   std::vector<uint64_t> lost;
-  for (const auto &[number, promise] : self->awaited)
-    if (promise.IsEmpty() || promise.Get(self->isolate)->State() != v8::Promise::kPending) lost.push_back(number);
-  for (uint64_t number : lost) {
-    self->awaited.erase(number);
-    self->host->event(self->owner, MR_EVENT_REJECTED, number, nullptr, 0);
-  }
+  for (const auto &[number, awaited] : self->awaited)
+    if (awaited->promise.Get(self->isolate)->State() != v8::Promise::kPending) lost.push_back(number);
+  for (uint64_t number : lost) self->awaited.erase(number);
+  for (uint64_t number : lost) self->host->event(self->owner, MR_EVENT_REJECTED, number, nullptr, 0);
 }
 
 void
@@ -198,6 +218,9 @@ TellReleased(mrv8_isolate *self)
   std::vector<uint64_t> released;
   released.swap(self->released);
   for (uint64_t id : released) self->host->event(self->owner, MR_EVENT_RELEASED, id, nullptr, 0);
+  std::vector<uint64_t> lost;
+  lost.swap(self->lost);
+  for (uint64_t number : lost) self->host->event(self->owner, MR_EVENT_REJECTED, number, nullptr, 0);
 }
 
 /* The client holds the promise, and may still ask. */
@@ -212,8 +235,10 @@ bool
 HasErrors(const Run &run)
 {
   if (!run.self->uncaught.empty()) return true;
-  for (const Rejection &rejection : run.self->rejections)
+  if (!run.self->rejections.changed) return false;
+  for (const Rejection &rejection : run.self->rejections.all)
     if (!IsHeld(run, rejection.promise.Get(run.isolate))) return true;
+  run.self->rejections.changed = false;
   return false;
 }
 
@@ -222,17 +247,18 @@ TellErrors(const Run &run)
 {
   mrv8_isolate *self = run.self;
   TellUncaught(run);
-  std::vector<Rejection> rejections, kept;
-  rejections.swap(self->rejections);
-  for (Rejection &rejection : rejections) {
-    if (IsHeld(run, rejection.promise.Get(run.isolate))) {
-      kept.push_back(std::move(rejection));
-      continue;
-    }
+  std::vector<Rejection> unheld;
+  for (auto next = self->rejections.all.begin(); next != self->rejections.all.end();) {
+    Rejection &rejection = *next++; /* which may go */
+    v8::Local<v8::Promise> promise = rejection.promise.Get(run.isolate);
+    if (IsHeld(run, promise)) continue;
+    unheld.push_back({v8::Global<v8::Promise>(run.isolate, promise), std::move(rejection.reason)});
+    ForgetRejection(self, promise);
+  }
+  for (const Rejection &rejection : unheld) {
     v8::Local<v8::Value> reason = rejection.reason.Get(run.isolate);
     Tell(self, MR_EVENT_UNHANDLED, 0, mr__default_options, [&](const Run &inner) { return WriteRejection(inner, reason); });
   }
-  for (Rejection &rejection : kept) self->rejections.push_back(std::move(rejection));
 }
 
 void

@@ -485,9 +485,9 @@ mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
   if (!request->outermost) return status;
   if (self->terminating.load()) { /* to tell of what the stopped script threw takes more of its code */
     self->uncaught.clear();
-    self->rejections.clear();
+    self->rejections.Clear();
   }
-  if (!self->released.empty()) mrv8::TellReleased(self);
+  if (!self->released.empty() || !self->lost.empty()) mrv8::TellReleased(self);
   self->has_news = mrv8::HasErrors(run); /* after the answer: a promise that the client now holds is not a forgotten one */
   return status;
 }

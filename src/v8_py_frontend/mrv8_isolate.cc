@@ -223,6 +223,7 @@ mrv8::ForgetValues(mrv8_isolate *self)
   self->awaited.clear();
   self->modules.reset();
   self->scripts.reset();
+  self->names.reset();
   self->host_error.Reset();
   self->anonymous.Reset();
   self->context.Reset();

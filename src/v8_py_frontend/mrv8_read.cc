@@ -31,6 +31,45 @@ Reader::ReadLatin1(v8::NewStringType type, v8::Local<v8::Value> *value)
   return MR_OK;
 }
 
+/* Names of properties that come again and again: neither made nor looked for in V8's table of all strings. A name is kept when it comes for the second time, so that keys
+ * which are data leave those alone that are names. */
+struct KnownNames {
+  static constexpr size_t kPlaces = 128, kMostBytes = 23;
+  struct Name {
+    uint64_t last = 0; /* the hash of the one that came last */
+    uint8_t size = 0;
+    uint8_t bytes[kMostBytes] = {0};
+    v8::Global<v8::String> string;
+  };
+  Name places[kPlaces];
+};
+
+mr_status
+Reader::ReadInternalized(v8::Local<v8::Value> *value)
+{
+  uint32_t length = 0;
+  if (Left() >= sizeof length) std::memcpy(&length, at_, sizeof length);
+  if (!length || length > KnownNames::kMostBytes || Left() - sizeof length < length) return ReadLatin1(v8::NewStringType::kInternalized, value);
+  const uint8_t *bytes = at_ + sizeof length;
+  std::shared_ptr<KnownNames> &names = run_.self->names;
+  if (!names) names = std::make_shared<KnownNames>();
+  uint64_t hash = HashOfBytes(bytes, length);
+  KnownNames::Name *place = &names->places[hash % KnownNames::kPlaces];
+  if (place->size == length && std::memcmp(place->bytes, bytes, length) == 0) {
+    at_ = bytes + length;
+    *value = place->string.Get(run_.isolate);
+    return MR_OK;
+  }
+  bool again = place->last == hash;
+  place->last = hash;
+  mr_status status = ReadLatin1(v8::NewStringType::kInternalized, value);
+  if (status != MR_OK || !again) return status;
+  place->string.Reset(run_.isolate, value->As<v8::String>());
+  place->size = static_cast<uint8_t>(length);
+  std::memcpy(place->bytes, bytes, length);
+  return MR_OK;
+}
+
 mr_status
 Reader::ReadUtf16(v8::NewStringType type, v8::Local<v8::Value> *value)
 {
@@ -157,7 +196,7 @@ Reader::ReadKey(v8::Local<v8::Name> *key)
     return MR_OK;
   }
   v8::Local<v8::Value> string;
-  mr_status status = tag == MR_TAG_LATIN1  ? ReadLatin1(v8::NewStringType::kInternalized, &string)
+  mr_status status = tag == MR_TAG_LATIN1  ? ReadInternalized(&string)
                      : tag == MR_TAG_UTF16 ? ReadUtf16(v8::NewStringType::kInternalized, &string)
                                            : MR_BAD_MESSAGE;
   if (status != MR_OK) return status;
@@ -442,7 +481,7 @@ Reader::ReadName(v8::Local<v8::Value> *value)
 {
   if (at_ == end_ || *at_ != MR_TAG_LATIN1) return Read(value);
   at_++;
-  mr_status status = ReadLatin1(v8::NewStringType::kInternalized, value);
+  mr_status status = ReadInternalized(value);
   if (status != MR_OK) failed_ = true;
   return status;
 }

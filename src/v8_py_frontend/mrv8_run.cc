@@ -385,7 +385,8 @@ OperateOnValue(const Run &run, Answer *answer)
     default:
       break;
   }
-  if (!target->ToObject(run.context).ToLocal(&object)) return;
+  if (target->IsObject()) object = target.As<v8::Object>();
+  else if (!target->ToObject(run.context).ToLocal(&object)) return;
   if (run.request->operation == MRV8_ITERATE) {
     answer->status = mrv8::Iterate(run, object, &answer->value, &answer->hole);
   } else if (run.request->operation == MRV8_NEXT) {

@@ -144,6 +144,23 @@ void TellReleased(mrv8_isolate *self);
 void TellErrors(const Run &run);
 bool HasErrors(const Run &run);
 
+/* Of code and names that are kept. Eight bytes at a time; who makes some that collide makes them as slow as if they were not kept. */
+inline uint64_t
+HashOfBytes(const uint8_t *code, size_t size)
+{
+  constexpr uint64_t kFactor = 0x9E3779B97F4A7C15;
+  uint64_t hash = size * kFactor, word = 0;
+  for (; size >= sizeof word; code += sizeof word, size -= sizeof word) {
+    std::memcpy(&word, code, sizeof word);
+    hash = (hash ^ word) * kFactor;
+    hash ^= hash >> 32;
+  }
+  word = 0;
+  if (size) std::memcpy(&word, code, size);
+  hash = (hash ^ word) * kFactor;
+  return hash ^ hash >> 32;
+}
+
 /* A list that is short, as a rule: the first ones need no memory. */
 template <typename T, size_t kFew>
 class ShortList {
@@ -198,6 +215,7 @@ class Reader {
   bool TakeCount(uint32_t *count, size_t each) { return Take(count) && Left() / each >= *count; }
   mr_status ReadLatin1(v8::NewStringType type, v8::Local<v8::Value> *value);
   mr_status ReadUtf16(v8::NewStringType type, v8::Local<v8::Value> *value);
+  mr_status ReadInternalized(v8::Local<v8::Value> *value);
   mr_status ReadBigInt(v8::Local<v8::Value> *value);
   mr_status ReadHandle(v8::Local<v8::Value> *value);
   mr_status ReadReference(v8::Local<v8::Value> *value);

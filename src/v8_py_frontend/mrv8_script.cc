@@ -27,23 +27,6 @@ Keep(const Run &run, v8::Local<v8::UnboundScript> script)
   return handle;
 }
 
-/* Eight bytes at a time. Who makes codes that collide makes them as slow as if they were not kept. */
-uint64_t
-HashOf(const uint8_t *code, size_t size)
-{
-  constexpr uint64_t kFactor = 0x9E3779B97F4A7C15;
-  uint64_t hash = size * kFactor, word = 0;
-  for (; size >= sizeof word; code += sizeof word, size -= sizeof word) {
-    std::memcpy(&word, code, sizeof word);
-    hash = (hash ^ word) * kFactor;
-    hash ^= hash >> 32;
-  }
-  word = 0;
-  if (size) std::memcpy(&word, code, size);
-  hash = (hash ^ word) * kFactor;
-  return hash ^ hash >> 32;
-}
-
 }  // namespace
 
 /* --- short codes that are evaluated again and again ---
@@ -75,7 +58,7 @@ FindScript(const Run &run, v8::Local<v8::Script> *script)
       options->buffer_count || (options->flags & MR_CODE_CACHE) || self->creator)
     return nullptr;
   if (!self->scripts) self->scripts = std::make_shared<KnownScripts>();
-  uint64_t hash = HashOf(static_cast<const uint8_t *>(request->in), request->in_size);
+  uint64_t hash = HashOfBytes(static_cast<const uint8_t *>(request->in), request->in_size);
   KnownScript *place = &self->scripts->places[hash % KnownScripts::kPlaces];
   bool kept = place->kept_hash == hash && !place->script.IsEmpty() && place->encoding == options->encoding && place->code.size() == request->in_size;
   if (kept && std::memcmp(place->code.data(), request->in, request->in_size) == 0) *script = place->script.Get(run.isolate);

@@ -232,7 +232,10 @@ def test_thousands_pending(ctx):
 
 
 def test_a_settled_one_answers_at_once(ctx):
-    settled, pending = ctx.eval("Promise.resolve(7)"), ctx.eval("var settle; new Promise((resolve) => { settle = resolve; })")
+    settled, pending = (
+        ctx.eval("Promise.resolve(7)"),
+        ctx.eval("var settle; new Promise((resolve) => { settle = resolve; })"),
+    )
 
     async def main():
         with pytest.raises(StopIteration) as answer:

@@ -166,3 +166,46 @@ def test_on_disk(tmp_path: Path) -> None:
         MiniRacer(code_cache=tmp_path / "file" / "folder")
     assert [path.suffix for path in folder.iterdir()] == [".mrcc"]
     assert os.fspath(folder)
+
+
+SHARED = """
+import sys
+from pathlib import Path
+from py_mini_racer import MiniRacer
+
+def megabytes():
+    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) >> 10
+
+code = "/*" + "x" * (8 << 20) + "*/ (function text() { return 'of the script' })"
+contexts = [MiniRacer()]
+contexts[0].eval(code)
+before = megabytes()
+for _ in range(20):
+    contexts.append(MiniRacer())
+    assert contexts[-1].eval(code)() == "of the script"
+    assert "of the script" in contexts[-1].eval(f"({code}).toString()")
+    contexts[-1].compile(code).run()
+assert megabytes() - before < 150, megabytes() - before
+for context in contexts[::2]:
+    context.close()
+for context in contexts[1::2]:
+    context.eval("gc = 1")
+    assert context.eval(code)() == "of the script"
+    context.close()
+print("shared")
+"""
+
+
+def test_contexts_share_the_text_of_a_large_script() -> None:
+    assert (
+        subprocess.run([sys.executable, "-c", SHARED], capture_output=True, text=True, check=True).stdout == "shared\n"
+    )
+
+
+@pytest.mark.parametrize("end", ["'é'", "'€'", "'\\ud800' + '\ud800'", "'x'"])
+def test_large_scripts_of_all_kinds_of_characters(ctx: MiniRacer, end: str) -> None:
+    code = "/*" + "x" * 70_000 + "*/ " + end
+    expected = ctx.eval(end)
+    assert ctx.eval(code) == ctx.eval(code) == ctx.compile(code).run() == expected
+    with pytest.raises(JSParseException):
+        ctx.eval(code + " (")

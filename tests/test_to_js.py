@@ -228,8 +228,8 @@ def test_what_only_an_argument_or_a_container_refers_to(ctx):
     inner: list[Any] = []
     inner.append({"self": inner})
     assert ctx.eval("a => a[0].self === a && a.length")(inner) == 1
-    pair = [{"a": []}, None]
-    pair[1] = pair[0]["a"]  # type: ignore[index]
+    pair: list[Any] = [{"a": []}, None]
+    pair[1] = pair[0]["a"]
     assert ctx.eval("p => p[0].a === p[1]")(pair) is True
 
 

@@ -21,6 +21,7 @@
 #include "mr_pool.h"
 #include "mr_snapshot.h"
 #include "mr_store.h"
+#include "mr_text.h"
 #include "mr_thread.h"
 #include "mr_wait.h"
 #include "mr_watchdog.h"
@@ -151,6 +152,7 @@ prepare(void)
   mr__scheduler_lock_for_fork();
   mr__contexts_lock_all_for_fork();
   mr__stores_lock_for_fork();
+  mr__texts_lock_for_fork();
   mr__snapshots_lock_for_fork();
   mr__waits_lock_for_fork();
   mr__pool_lock_for_fork();
@@ -168,6 +170,7 @@ in_parent(void)
   mr__pool_unlock_after_fork(false);
   mr__waits_unlock_after_fork(false);
   mr__snapshots_unlock_after_fork();
+  mr__texts_unlock_after_fork();
   mr__stores_unlock_after_fork();
   mr__contexts_unlock_after_fork();
   mr__scheduler_unlock_after_fork(false);
@@ -191,6 +194,7 @@ in_child(void)
   mr__pool_unlock_after_fork(true);
   mr__waits_unlock_after_fork(true);
   mr__snapshots_unlock_after_fork();
+  mr__texts_unlock_after_fork();
   mr__stores_unlock_after_fork();
   mr__contexts_forked();
   mr__contexts_unlock_after_fork();

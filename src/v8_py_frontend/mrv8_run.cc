@@ -16,14 +16,6 @@ namespace {
 using mrv8::Reader;
 using mrv8::Run;
 
-bool
-IsAscii(const uint8_t *bytes, size_t size)
-{
-  uint8_t seen = 0;
-  for (size_t i = 0; i < size; i++) seen |= bytes[i];
-  return seen < 0x80;
-}
-
 /* Of an operation: MR_OK and `value`; MR_EXCEPTION when V8 has something to catch; else why it was not done. */
 struct Answer {
   mr_status status = MR_EXCEPTION;
@@ -452,6 +444,15 @@ Perform(const Run &run)
 }
 
 }  // namespace
+
+bool
+mrv8::IsAscii(const void *text, size_t size)
+{
+  const auto *bytes = static_cast<const uint8_t *>(text);
+  uint8_t seen = 0;
+  for (size_t i = 0; i < size; i++) seen |= bytes[i];
+  return seen < 0x80;
+}
 
 mr_status
 mrv8::MakeString(const Run &run, const void *text, size_t size, uint32_t encoding, v8::Local<v8::String> *string)

@@ -115,6 +115,9 @@ mr_status Next(const Run &run, v8::Local<v8::Object> iterator, v8::Local<v8::Val
 /* MRV8_ELEMENTS, which is written. */
 mr_status WriteElements(const Run &run, v8::Local<v8::Value> target);
 
+/* Whether a text has no byte beyond ASCII. */
+bool IsAscii(const void *text, size_t size);
+
 /* Text of the client's, in one of its encodings. */
 mr_status MakeString(const Run &run, const void *text, size_t size, uint32_t encoding, v8::Local<v8::String> *string);
 

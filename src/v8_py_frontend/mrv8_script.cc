@@ -6,6 +6,7 @@
 #include <new>
 #include <string>
 
+#include "mr_text.h"
 #include "mr_wire.h"
 #include "mrv8_compat.h"
 #include "mrv8_run.h"
@@ -13,6 +14,41 @@
 namespace mrv8 {
 
 namespace {
+
+constexpr size_t kLarge = size_t{64} << 10; /* bytes of a script from which on V8 gets no copy of its own */
+
+/* What V8 has of a text that the process has once. It is freed in a collection, or with the isolate. */
+class SharedText : public v8::String::ExternalOneByteStringResource {
+ public:
+  SharedText(mr__text *text, size_t size) : text_(text), size_(size) {}
+  ~SharedText() override { mr__text_release(text_); }
+  SharedText(const SharedText &) = delete;
+  SharedText &operator=(const SharedText &) = delete;
+  const char *data() const override { return mr__text_bytes(text_); }
+  size_t length() const override { return size_; }
+
+ private:
+  mr__text *text_;
+  size_t size_;
+};
+
+/* The request's code. A snapshot has its texts in its heap. */
+mr_status
+CodeOf(const Run &run, v8::Local<v8::String> *code)
+{
+  const void *text = run.request->in;
+  size_t size = run.request->in_size;
+  uint32_t encoding = run.request->options->encoding;
+  bool one_byte = encoding == MR_LATIN1 || (encoding == MR_UTF8 && size >= kLarge && IsAscii(text, size));
+  if (size < kLarge || !one_byte || size > static_cast<size_t>(v8::String::kMaxLength) || run.self->creator) return MakeString(run, text, size, encoding, code);
+  mr__text *shared = mr__text_share(text, size);
+  std::unique_ptr<SharedText> resource(shared ? new (std::nothrow) SharedText(shared, size) : nullptr);
+  if (shared && !resource) mr__text_release(shared);
+  if (!resource) return MR_NO_MEMORY;
+  if (!v8::String::NewExternalOneByte(run.isolate, resource.get()).ToLocal(code)) return MR_EXCEPTION;
+  (void)resource.release();
+  return MR_OK;
+}
 
 mr_handle
 Keep(const Run &run, v8::Local<v8::UnboundScript> script)
@@ -83,7 +119,7 @@ CompileScript(const Run &run, bool *rejected, mr_status *status)
   const mr_slice *cache = options->buffer_count ? &options->buffers[0] : nullptr;
   v8::Local<v8::String> code, name = run.self->anonymous.Get(run.isolate);
   *status = cache && (!cache->data || !cache->size || cache->size > INT32_MAX) ? MR_BAD_ARGUMENT : MR_OK;
-  if (*status == MR_OK) *status = MakeString(run, run.request->in, run.request->in_size, options->encoding, &code);
+  if (*status == MR_OK) *status = CodeOf(run, &code);
   if (*status == MR_OK && options->filename) *status = MakeString(run, options->filename, std::strlen(options->filename), MR_UTF8, &name);
   if (*status != MR_OK) return v8::MaybeLocal<v8::UnboundScript>();
   *status = MR_EXCEPTION;

@@ -184,6 +184,7 @@ def make_options(
     flags: int = 0,
     max_bytes: int | None = None,
     max_depth: int | None = None,
+    max_stack: int | None = None,
 ) -> _dll.Options:
     """The options of one call, as the library wants them."""
     return _dll.Options(
@@ -197,6 +198,7 @@ def make_options(
         flags=flags,
         max_bytes=at_least_one("max_bytes", max_bytes),
         max_depth=min(at_least_one("max_depth", max_depth), 0xFFFFFFFF),
+        max_stack=_between("max_stack", max_stack, _LEAST_STACK, 2**32),
     )
 
 

@@ -193,6 +193,7 @@ class Options(ctypes.Structure):
         ("call", c_uint64),
         ("cpu_time", c_int64),
         ("realm", c_uint64),
+        ("max_stack", c_uint64),
     )
 
 

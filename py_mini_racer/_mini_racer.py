@@ -218,6 +218,7 @@ class MiniRacer:
         max_bytes: int | None = None,
         maps: str = "dict",
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
     ) -> Any:
         """Evaluates a script and returns the value of its last statement.
 
@@ -243,6 +244,7 @@ class MiniRacer:
             max_bytes: with `copy`: how large the answer may be, with 8 bytes for each value; 1 GiB by default.
             maps: with `copy`: "dict" for dicts and sets, "pairs" for lists, which can hold any keys.
             cpu_time_sec: seconds of CPU that this thread may use for it, Python callbacks included; sleeping and waiting are free. None: the context's.
+            max_stack: bytes of this thread's stack that JavaScript may use, from 64 KB; more than the context's is the context's. None: the context's.
 
         Raises:
             JSParseException: the code is not valid JavaScript.
@@ -260,6 +262,7 @@ class MiniRacer:
         if (
             cpu_time_sec is None
             and max_memory is None
+            and max_stack is None
             and filename is None
             and not line_offset
             and not column_offset
@@ -269,6 +272,7 @@ class MiniRacer:
         options = make_options(
             timeout_sec=timeout_sec,
             cpu_time_sec=cpu_time_sec,
+            max_stack=max_stack,
             max_memory=context.max_memory if max_memory is None else max_memory,
             filename=filename,
             line_offset=line_offset,
@@ -293,6 +297,7 @@ class MiniRacer:
         max_bytes: int | None = None,
         maps: str = "dict",
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
     ) -> Any:
         """Evaluates a script on a thread of the library's, while the event loop goes on. If its value is a promise, that is awaited.
 
@@ -318,6 +323,7 @@ class MiniRacer:
             return make_options(
                 timeout_sec=timeout_sec,
                 cpu_time_sec=cpu_time_sec,
+                max_stack=max_stack,
                 max_memory=context.max_memory if max_memory is None else max_memory,
                 filename=filename,
                 line_offset=line_offset,
@@ -679,6 +685,7 @@ class MiniRacer:
         max_memory: int | None = None,
         *,
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
     ) -> Any:
         """Evaluates an expression and returns its value as JSON makes it: dicts, lists, strings, numbers, booleans, None.
 
@@ -694,6 +701,7 @@ class MiniRacer:
             timeout_sec: seconds, as in `eval`.
             max_memory: bytes, as in `eval`.
             cpu_time_sec: seconds, as in `eval`.
+            max_stack: bytes, as in `eval`.
 
         Raises what `eval` does, and:
 
@@ -706,6 +714,7 @@ class MiniRacer:
             timeout_sec=timeout_sec,
             max_memory=max_memory,
             cpu_time_sec=cpu_time_sec,
+            max_stack=max_stack,
         )
         return self._from_json(text)
 
@@ -716,6 +725,7 @@ class MiniRacer:
         timeout_sec: float | None = None,
         max_memory: int | None = None,
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
     ) -> Any:
         """Evaluates an expression as `execute` does, to be awaited as `eval_async` is: a promise is awaited, and its value goes through JSON."""
         text = await self.eval_async(
@@ -723,6 +733,7 @@ class MiniRacer:
             timeout_sec=timeout_sec,
             max_memory=max_memory,
             cpu_time_sec=cpu_time_sec,
+            max_stack=max_stack,
         )
         return self._from_json(text)
 
@@ -747,6 +758,7 @@ class MiniRacer:
         timeout_sec: float | None = None,
         max_memory: int | None = None,
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
     ) -> Any:
         """Calls the function that `expr` names; arguments and the answer go through JSON.
 
@@ -762,6 +774,7 @@ class MiniRacer:
             timeout_sec: seconds, as in `eval`.
             max_memory: bytes, as in `eval`.
             cpu_time_sec: seconds, as in `eval`.
+            max_stack: bytes, as in `eval`.
 
         Raises what `execute` does, and what `json_impl` raises for an argument that it cannot write (a TypeError, as a rule).
         """
@@ -771,6 +784,7 @@ class MiniRacer:
             timeout_sec=timeout_sec,
             max_memory=max_memory,
             cpu_time_sec=cpu_time_sec,
+            max_stack=max_stack,
         )
 
     async def call_async(
@@ -781,6 +795,7 @@ class MiniRacer:
         timeout_sec: float | None = None,
         max_memory: int | None = None,
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
     ) -> Any:
         """Calls the function that `expr` names as `call` does, to be awaited as `execute_async` is. `JSFunction.call_async` takes arguments of any kind."""
         return await self.execute_async(
@@ -788,6 +803,7 @@ class MiniRacer:
             timeout_sec=timeout_sec,
             max_memory=max_memory,
             cpu_time_sec=cpu_time_sec,
+            max_stack=max_stack,
         )
 
     def _applied(self, expr: str, args: tuple[Any, ...], encoder: Any) -> str:

@@ -45,6 +45,7 @@ def copy_options(
     timeout_sec: float | None,
     cpu_time_sec: float | None = None,
     max_memory: int | None = None,
+    max_stack: int | None = None,
 ) -> Options:
     """The options of a call whose result is to come whole."""
     flags = copy_flags(maps, context.converters)
@@ -54,19 +55,25 @@ def copy_options(
         max_bytes=max_bytes,
         timeout_sec=timeout_sec,
         cpu_time_sec=cpu_time_sec,
+        max_stack=max_stack,
         max_memory=context.max_memory if max_memory is None else max_memory,
     )
 
 
 def _limited(
-    context: Context, timeout_sec: float | None, cpu_time_sec: float | None, max_memory: int | None
+    context: Context,
+    timeout_sec: float | None,
+    cpu_time_sec: float | None,
+    max_memory: int | None,
+    max_stack: int | None,
 ) -> Options | None:
     """The options of a call that may have limits of its own; None: the context's."""
-    if timeout_sec is None and cpu_time_sec is None and max_memory is None:
+    if timeout_sec is None and cpu_time_sec is None and max_memory is None and max_stack is None:
         return None
     return make_options(
         timeout_sec=timeout_sec,
         cpu_time_sec=cpu_time_sec,
+        max_stack=max_stack,
         max_memory=context.max_memory if max_memory is None else max_memory,
     )
 
@@ -100,10 +107,13 @@ class JSObjectImpl(Handle, JSObject):
         maps: str = "dict",
         timeout_sec: float | None = None,
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
         max_memory: int | None = None,
     ) -> Any:
         """The whole value in Python: see `JSObject.copy`."""
-        options = copy_options(self._context, max_depth, max_bytes, maps, timeout_sec, cpu_time_sec, max_memory)
+        options = copy_options(
+            self._context, max_depth, max_bytes, maps, timeout_sec, cpu_time_sec, max_memory, max_stack
+        )
         return self._context.on("mr_read", self._wire_handle, options=options)
 
     def iterate(self, *, timeout_sec: float | None = None) -> Generator[Any, None, None]:
@@ -123,11 +133,12 @@ class JSObjectImpl(Handle, JSObject):
         *args: Any,
         timeout_sec: float | None = None,
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
         max_memory: int | None = None,
     ) -> Any:
         """Calls a method of the object: see `JSObject.call_method`."""
         message = _wire.encode_array((name, *args), self._context, 1)
-        options = _limited(self._context, timeout_sec, cpu_time_sec, max_memory)
+        options = _limited(self._context, timeout_sec, cpu_time_sec, max_memory, max_stack)
         return self._context.on("mr_call_method", self._wire_handle, message, options)
 
 
@@ -270,14 +281,15 @@ class JSFunctionImpl(Function, JSMappedObjectImpl, JSFunction):
         max_bytes: int | None = None,
         maps: str = "dict",
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
         max_memory: int | None = None,
     ) -> Any:
         """Calls the function: see `JSFunction`."""
         context = self._context
         options = (
-            copy_options(context, max_depth, max_bytes, maps, timeout_sec, cpu_time_sec, max_memory)
+            copy_options(context, max_depth, max_bytes, maps, timeout_sec, cpu_time_sec, max_memory, max_stack)
             if copy
-            else _limited(context, timeout_sec, cpu_time_sec, max_memory)
+            else _limited(context, timeout_sec, cpu_time_sec, max_memory, max_stack)
         )
         message, buffers = _wire.encode_array((this, *args), context, 1)
         if buffers:
@@ -297,6 +309,7 @@ class JSFunctionImpl(Function, JSMappedObjectImpl, JSFunction):
         max_bytes: int | None = None,
         maps: str = "dict",
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
         max_memory: int | None = None,
     ) -> Any:
         """Calls the function, to be awaited: see `JSFunction.call_async`."""
@@ -306,8 +319,10 @@ class JSFunctionImpl(Function, JSMappedObjectImpl, JSFunction):
 
         def make() -> Options:
             if copy:
-                return copy_options(context, max_depth, max_bytes, maps, timeout_sec, cpu_time_sec, max_memory)
-            return _limited(context, timeout_sec, cpu_time_sec, max_memory) or make_options(
+                return copy_options(
+                    context, max_depth, max_bytes, maps, timeout_sec, cpu_time_sec, max_memory, max_stack
+                )
+            return _limited(context, timeout_sec, cpu_time_sec, max_memory, max_stack) or make_options(
                 max_memory=context.max_memory
             )
 
@@ -321,10 +336,11 @@ class JSFunctionImpl(Function, JSMappedObjectImpl, JSFunction):
         *args: Any,
         timeout_sec: float | None = None,
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
         max_memory: int | None = None,
     ) -> Any:
         """Calls the function as a constructor: see `JSFunction.new`."""
-        options = _limited(self._context, timeout_sec, cpu_time_sec, max_memory)
+        options = _limited(self._context, timeout_sec, cpu_time_sec, max_memory, max_stack)
         message = _wire.encode_array(args, self._context)
         return self._context.on("mr_construct", self._wire_handle, message, options)
 

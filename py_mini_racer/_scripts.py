@@ -87,6 +87,7 @@ class JSScriptImpl(JSObjectImpl, JSScript):
         *,
         timeout_sec: float | None = None,
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
         max_memory: int | None = None,
         copy: bool = False,
         max_depth: int | None = None,
@@ -96,10 +97,15 @@ class JSScriptImpl(JSObjectImpl, JSScript):
         """Runs it: see `JSScript.run`."""
         context = self._context
         if copy:
-            options = copy_options(context, max_depth, max_bytes, maps, timeout_sec, cpu_time_sec, max_memory)
+            options = copy_options(
+                context, max_depth, max_bytes, maps, timeout_sec, cpu_time_sec, max_memory, max_stack
+            )
         else:
             options = make_options(
-                timeout_sec=timeout_sec, cpu_time_sec=cpu_time_sec, max_memory=max_memory or context.max_memory
+                timeout_sec=timeout_sec,
+                cpu_time_sec=cpu_time_sec,
+                max_memory=max_memory or context.max_memory,
+                max_stack=max_stack,
             )
         return context.run(context.library.mr_run, self._wire_handle, options)
 

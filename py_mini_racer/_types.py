@@ -103,6 +103,7 @@ class JSObject:
         maps: str = "dict",
         timeout_sec: float | None = None,
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
         max_memory: int | None = None,
     ) -> Any:
         """The whole value as plain Python: dicts, lists, sets, strings, numbers. What is shared or cyclic stays so.
@@ -118,6 +119,7 @@ class JSObject:
             maps: "dict" for dicts and sets in place of Maps and Sets, "pairs" for lists, which can hold any keys.
             timeout_sec: seconds after which it is given up; getters and the traps of proxies run. None: the context's.
             cpu_time_sec: likewise, of CPU.
+            max_stack: bytes of this thread's stack that JavaScript may use, from 64 KB. None: the context's.
             max_memory: bytes of JavaScript heap after which it is given up. None: the context's.
 
         Raises:
@@ -165,6 +167,7 @@ class JSObject:
         *args: Any,
         timeout_sec: float | None = None,
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
         max_memory: int | None = None,
     ) -> Any:
         """Calls a method of the object, with the object as its `this`.
@@ -179,7 +182,9 @@ class JSObject:
             args: its arguments.
             timeout_sec: seconds after which it is stopped. None: the context's.
             cpu_time_sec: likewise, of CPU.
+            max_stack: bytes of this thread's stack that JavaScript may use, from 64 KB. None: the context's.
             max_memory: bytes of JavaScript heap after which it is stopped. None: the context's.
+            max_stack: bytes of this thread's stack that JavaScript may use, from 64 KB. None: the context's.
 
         Raises:
             JSEvalException: the method threw, or there is none of that name; and what calling a function raises.
@@ -247,6 +252,7 @@ class JSFunction(JSMappedObject):
         max_bytes: int | None = None,
         maps: str = "dict",
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
         max_memory: int | None = None,
     ) -> Any:
         """Calls the function, on this thread.
@@ -261,6 +267,7 @@ class JSFunction(JSMappedObject):
             maps: with `copy`.
             cpu_time_sec: seconds of CPU that this thread may use for it, Python callbacks included. None: the context's.
             max_memory: bytes of JavaScript heap after which it is stopped. None: the context's.
+            max_stack: bytes of this thread's stack that JavaScript may use, from 64 KB. None: the context's.
 
         Raises:
             JSEvalException: it threw; JSTimeoutException, JSOOMException: it was stopped.
@@ -273,6 +280,7 @@ class JSFunction(JSMappedObject):
         *args: Any,
         timeout_sec: float | None = None,
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
         max_memory: int | None = None,
     ) -> Any:
         """Makes an object with the function as its constructor, as `new` does.
@@ -296,6 +304,7 @@ class JSFunction(JSMappedObject):
         max_bytes: int | None = None,
         maps: str = "dict",
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
         max_memory: int | None = None,
     ) -> Any:
         """Calls the function on a thread of the library's, while the event loop goes on. A promise that it returns is awaited.
@@ -358,6 +367,7 @@ class JSScript(JSObject):
         *,
         timeout_sec: float | None = None,
         cpu_time_sec: float | None = None,
+        max_stack: int | None = None,
         max_memory: int | None = None,
         copy: bool = False,
         max_depth: int | None = None,

@@ -195,6 +195,8 @@ typedef struct mr_options {
   uint64_t call;    /* a number of the caller's own, for mr_cancel(); 0: none */
   int64_t cpu_time; /* nanoseconds of CPU that this thread may use for the call, its callbacks included; 0: the context's; MR_UNLIMITED: any */
   mr_handle realm;  /* the realm to run in: any object of it says which, mr_realm_new()'s as a rule; 0: the context's own */
+  uint64_t
+      max_stack; /* bytes of C stack that JavaScript may use in this call; 0: that of the call around it, else the context's; larger than the context's has no effect */
 } mr_options;
 
 /* --- the library --- */

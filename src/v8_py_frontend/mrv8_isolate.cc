@@ -126,7 +126,8 @@ mrv8::LimitStack(mrv8_isolate *self)
   self->entered_as = 0;
   self->entered_by = thread.number;
   self->entered_at = here;
-  uintptr_t limit = here > self->max_stack ? here - self->max_stack : 1;
+  uint64_t most = self->stack_of_call && self->stack_of_call < self->max_stack ? self->stack_of_call : self->max_stack;
+  uintptr_t limit = here > most ? here - most : 1;
   uintptr_t floor = thread.lowest + kReserve;
   self->stack_limit = limit > floor ? limit : floor;
   self->isolate->SetStackLimit(self->stack_limit);

@@ -477,9 +477,30 @@ mrv8::MakeString(const Run &run, const void *text, size_t size, uint32_t encodin
   return made.ToLocal(string) ? MR_OK : MR_EXCEPTION;
 }
 
+/* While a call runs, the stack is limited for it, and then as it was before: a call further out finds that when its callback returns. One without a limit of its own has
+ * that of the call around it. */
+class StackOfCall {
+ public:
+  StackOfCall(mrv8_isolate *self, uint64_t most) : self_(self), before_(self->stack_of_call) { Set(most ? most : before_); }
+  StackOfCall(const StackOfCall &) = delete;
+  StackOfCall &operator=(const StackOfCall &) = delete;
+  ~StackOfCall() { Set(before_); }
+
+ private:
+  void Set(uint64_t most)
+  {
+    if (most != self_->stack_of_call) self_->entered_by = self_->entered_as = 0; /* the limit is set anew */
+    self_->stack_of_call = most;
+  }
+
+  mrv8_isolate *self_;
+  uint64_t before_;
+};
+
 mr_status
 mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
 {
+  StackOfCall limited(self, request->options->max_stack);
   mrv8::Stay stay(self, request->realm || !self->realms ? request->realm : request->target, request->thread); /* what becomes of a value is of its own realm */
   if (self->terminating.load()) return MR_TERMINATED; /* asked for before anything runs that V8 would stop */
   Run run{self, self->isolate, stay.context(), request, result};

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,6 +172,7 @@ def test_on_disk(tmp_path: Path) -> None:
 SHARED = """
 import sys
 from pathlib import Path
+from typing import Any
 from py_mini_racer import MiniRacer
 
 def megabytes():
@@ -209,3 +211,28 @@ def test_large_scripts_of_all_kinds_of_characters(ctx: MiniRacer, end: str) -> N
     assert ctx.eval(code) == ctx.eval(code) == ctx.compile(code).run() == expected
     with pytest.raises(JSParseException):
         ctx.eval(code + " (")
+
+
+def test_a_cache_that_was_found_whole_is_not_taken_for_another_one(ctx: MiniRacer) -> None:
+    script = ctx.compile(LARGE)
+    script.run()
+    cache = script.cache
+
+    def rejected(code: str, data: Any) -> bool:
+        with MiniRacer() as other:
+            compiled = other.compile(code, cache=data)
+            assert compiled.run() == 3
+            return bool(compiled.cache_rejected)
+
+    assert [rejected(LARGE, cache) for _ in range(3)] == [False] * 3
+    assert rejected(LARGE.replace("padding", "PADDING"), cache)  # as long as the other
+    for place in (0, 10, 30, 50, 60, len(cache) // 2, len(cache) - 1):
+        damaged = bytearray(cache)
+        damaged[place] ^= 1
+        assert rejected(LARGE, damaged)
+        assert rejected(LARGE, bytes(damaged))
+        damaged[place] ^= 1
+        assert not rejected(LARGE, damaged)
+    assert not rejected(LARGE, cache)
+    assert rejected(LARGE, cache[:-8])
+    assert rejected(LARGE, b"")

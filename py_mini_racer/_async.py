@@ -8,10 +8,12 @@ when it is first needed.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from contextvars import copy_context
 from math import inf
 
 from py_mini_racer import _dll, _wire
+from py_mini_racer._context import make_options
 from py_mini_racer._exc import JSBusyError, JSTimeoutException
 from py_mini_racer._types import JSPromise
 
@@ -175,6 +177,67 @@ def _asked(promise: JSPromiseImpl, options: _dll.Options) -> tuple[Any, bool]:
     return _wire.HOLE_VALUE, False
 
 
+async def settled(context: Context, promise: JSPromiseImpl, message: Callable[[], _wire.Message]) -> None:
+    """Settles a promise of Python's: at once, on the loop's thread, where nobody is in the context, else on a thread of the library's. Cancelled, it is settled
+    all the same. `message` may be asked for twice, as what has not arrived is given back.
+    """
+    from asyncio import get_running_loop
+
+    try:
+        context.on(
+            "mr_promise_settle",
+            promise._wire_handle,
+            message(),
+            make_options(flags=_dll.TRY, max_memory=context.max_memory),
+        )
+    except JSBusyError:
+        pass
+    else:
+        return
+    wait = _Wait(context, get_running_loop())
+    options = make_options(max_memory=context.max_memory)
+    options.call = context.host.wait(wait)
+    try:
+        context.submit(_dll.DO_PROMISE_SETTLE, promise._wire_handle, message(), options)
+        _, error = await wait.future
+    finally:
+        context.host.forget(options.call)
+    if error is not None:
+        try:
+            raise error
+        finally:
+            del error, wait  # as in Context.run
+
+
+def on_thread(work: Callable[[], Any]) -> Future[Any]:
+    """A future of the running loop for what is done on a thread of its own. The loop's executor is the user's, and may be full of what waits for this."""
+    from asyncio import get_running_loop
+    from threading import Thread
+
+    loop = get_running_loop()
+    future: Future[Any] = loop.create_future()
+
+    def end(value: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        try:
+            outcome: tuple[Any, BaseException | None] = work(), None
+        except BaseException as error:  # noqa: BLE001 (who awaits it shall have it)
+            outcome = None, error
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(end, *outcome)
+        del outcome  # the error remembers this frame
+
+    Thread(target=run, name="mini-racer", daemon=True).start()
+    return future
+
+
 async def flattened(
     context: Context,
     make: Callable[[], _dll.Options],
@@ -199,4 +262,4 @@ async def flattened(
     return await awaited(promise, options, (started + timeout_sec, timeout))
 
 
-__all__ = ["awaited", "flattened", "submitted"]
+__all__ = ["awaited", "flattened", "on_thread", "settled", "submitted"]

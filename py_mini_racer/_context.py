@@ -501,18 +501,16 @@ class Context:
         """A pending promise, for `settle`."""
         return self.run(self.library.mr_promise_new, None)
 
-    def settle(self, promise: JSObjectImpl, *, fulfilled: bool, value: Any) -> None:
-        """Fulfils or rejects it. What waits for it in JavaScript runs before this returns."""
+    def settlement(self, *, fulfilled: bool, value: Any) -> _wire.Message:
+        """What settles a promise."""
         try:
-            message = _wire.encode_array((fulfilled, value), self, 1)
+            return _wire.encode_array((fulfilled, value), self, 1)
         except Exception as error:  # noqa: BLE001 (what cannot be converted is a reason, too)
-            self.reject(promise, error)
-        else:
-            self.on("mr_promise_settle", promise._wire_handle, message)
+            return self.rejection(error)
 
-    def reject(self, promise: JSObjectImpl, error: BaseException) -> None:
-        """Rejects it with what a Python exception is in JavaScript."""
-        self.on("mr_promise_settle", promise._wire_handle, _wire.encode_rejection(self.host.thrown(error, self)))
+    def rejection(self, error: BaseException) -> _wire.Message:
+        """What rejects one with what a Python exception is in JavaScript."""
+        return _wire.encode_rejection(self.host.thrown(error, self))
 
     def stack(self) -> str:
         """The JavaScript stack of the callback that runs now, without a heading."""

@@ -153,16 +153,19 @@ def _start(awaitable: Awaitable[Any], promise: JSPromiseImpl, context: Context, 
 
 
 async def _settle(awaitable: Awaitable[Any], promise: JSPromiseImpl, context: Context) -> None:
+    from py_mini_racer._async import settled
+
     try:
         value = await awaitable
     except BaseException as error:
+        reason = error
         with suppress(JSClosedException):  # then there is nobody to tell
-            context.reject(promise, error)
+            await settled(context, promise, lambda: context.rejection(reason))
         if not isinstance(error, Exception):
             raise
     else:
         with suppress(JSClosedException):
-            context.settle(promise, fulfilled=True, value=value)
+            await settled(context, promise, lambda: context.settlement(fulfilled=True, value=value))
 
 
 # --- MiniRacer.function ---

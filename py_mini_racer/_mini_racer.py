@@ -369,7 +369,7 @@ class MiniRacer:
 
             module = await asyncio.wait_for(ctx.import_module_async("main.js"), timeout=5)
 
-        Takes and raises what `import_module` does, but for timeout and RuntimeError. V8 works on a thread of the loop's default executor meanwhile.
+        Takes and raises what `import_module` does, but for timeout and RuntimeError. V8 works on a thread of its own meanwhile.
         """
         found: JSModule = await self._modules().import_module_async(specifier, _limits(self._open(), None, max_memory))
         return found

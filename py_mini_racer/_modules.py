@@ -7,6 +7,7 @@ context's lock, but for an import() in a script, whose turn it is then. Any thre
 from __future__ import annotations
 
 from _thread import get_ident
+from contextlib import suppress
 from functools import partial
 from json import dumps
 from struct import Struct
@@ -57,7 +58,6 @@ EVALUATION, SOURCE, DEFER = range(3)  # phases of an import
 _HANDLE = Struct("<cBQ")
 _HEAD = Struct("<cI")
 _INT = Struct("<ci")
-_REJECTED = _HEAD.pack(b"a", 2) + b"f"
 
 # What modules need of JavaScript, kept before any script can change it.
 _HELPERS = """(() => {
@@ -336,27 +336,19 @@ class Modules:
 
     async def _in_thread(self, step: Callable[[], Any], limits: Limits) -> Any:
         """One step on a thread; it stops when the task is cancelled."""
-        from asyncio import CancelledError, get_running_loop, shield, wait
+        from asyncio import CancelledError, shield, wait
+
+        from py_mini_racer._async import on_thread
 
         limits.call = next_number()
-        started = False
-
-        def work() -> Any:
-            nonlocal started
-            started = True
-            return step()
-
-        running = get_running_loop().run_in_executor(None, work)
+        running = on_thread(step)
         try:
             return await shield(running)
         except CancelledError:
-            if not started:
-                running.cancel()
             while not running.done():  # the step may not have come to its call yet
                 self.context.cancel(limits.call)
                 await wait([running], timeout=_TICK)
-            if not running.cancelled():
-                running.exception()  # it was stopped: nobody is going to ask
+            running.exception()  # it was stopped: nobody is going to ask
             raise
 
     def _walk(self, wave: list[_Request], limits: Limits) -> Walk:
@@ -670,15 +662,19 @@ class Modules:
             raise request.error(_NO_LOOP)
         promise = self.context.new_promise()
 
+        from py_mini_racer._async import settled
+
         async def work() -> None:
             try:
                 await self._drive_async(walk, limits, outcomes)
                 value = await self._run_async(request.target, limits)
-                self.context.settle(promise, fulfilled=True, value=value)
+                await settled(self.context, promise, lambda: self.context.settlement(fulfilled=True, value=value))
             except JSClosedException:
                 return
             except Exception as error:  # noqa: BLE001 (it is what the import() rejects with)
-                self._reject(promise, error)
+                reason = error
+                with suppress(JSClosedException):
+                    await settled(self.context, promise, lambda: self.context.rejection(reason))
 
         def begin() -> None:
             task = loop.create_task(work())
@@ -687,11 +683,6 @@ class Modules:
 
         loop.call_soon_threadsafe(begin)
         return promise
-
-    def _reject(self, promise: Any, error: Exception) -> None:
-        """Python's exception goes into JavaScript as one that remembers it."""
-        message, _ = self.context.host.thrown(error, self.context)
-        self.context.on("mr_promise_settle", promise._wire_handle, (_REJECTED + message, None))
 
     def _on_resolve(self, specifier: str, name: str) -> str:
         """import.meta.resolve(): a URL."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 from collections import deque
+from functools import partial
 from operator import index
 from os import getpid, register_at_fork
 from time import monotonic
@@ -126,8 +127,8 @@ class MiniRacerPool:
         ...         ctx.eval("greet('world')")
         'Hello world'
 
-    Whoever comes first is served first, threads and tasks alike. What is made for a user is made on the thread that asks (for a task, on one of the event
-    loop's executor). After a fork the child's pool is empty, and fills again; what the parent has checked out stays the parent's.
+    Whoever comes first is served first, threads and tasks alike. What is made for a user is made on the thread that asks (for a task, on one of its
+    own). After a fork the child's pool is empty, and fills again; what the parent has checked out stays the parent's.
 
     Args:
         size: how many may be in use at once.
@@ -250,6 +251,8 @@ class MiniRacerPool:
     async def _checkout_async(self, timeout_sec: float | None) -> AsyncGenerator[MiniRacer, None]:
         from asyncio import get_running_loop, shield, wait
 
+        from py_mini_racer._async import on_thread
+
         loop = get_running_loop()
         rack, start = self._rack, monotonic()
         slot = rack.take(loop)
@@ -262,7 +265,7 @@ class MiniRacerPool:
                 raise
             slot = self._served(rack, rack.leave(waiter), timeout_sec)
         place = slot
-        making = loop.run_in_executor(None, self._lend, rack, place, start)
+        making = on_thread(partial(self._lend, rack, place, start))
         try:
             ctx = await shield(making)
         except BaseException:

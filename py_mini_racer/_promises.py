@@ -11,7 +11,7 @@ from ctypes import c_int32
 from sys import modules
 
 from py_mini_racer import _dll, _wire
-from py_mini_racer._async import awaited, submitted
+from py_mini_racer._async import awaited, settled, submitted
 from py_mini_racer._context import make_options
 from py_mini_racer._exc import JSClosedException
 from py_mini_racer._objects import JSMappedObjectImpl, JSObjectImpl, copy_options
@@ -154,15 +154,17 @@ async def wrap_py_function(
         return promise
 
     def begin(promise: JSPromiseImpl, where: str, arguments: tuple[Any, ...]) -> None:
-        if closed:
-            _reject(context, promise, _GONE)
-            return
-        task = loop.create_task(_finish(context, promise, where, function, arguments))
+        ending = _reject(context, promise, _GONE) if closed else _finish(context, promise, where, function, arguments)
+        task = loop.create_task(ending)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
     start.__name__ = getattr(function, "__name__", "wrapped")
-    wrapped: JSFunction = context.as_function(start)
+    limits = make_options(max_memory=context.max_memory)
+    identity = await submitted(
+        context, limits, lambda limits: context.submit_eval("(function (f) { return f; })", limits)
+    )
+    wrapped: JSFunction = await identity.call_async(start)
     try:
         yield wrapped
     finally:
@@ -183,23 +185,25 @@ async def _finish(
 
     try:
         value = await function(*arguments)
-        context.settle(promise, fulfilled=True, value=value)
+        await settled(context, promise, lambda: context.settlement(fulfilled=True, value=value))
     except CancelledError:
-        _reject(context, promise, _GONE)
+        await _reject(context, promise, _GONE)
         raise
     except Exception:  # noqa: BLE001 (it goes on as the promise's reason)
         from traceback import format_exc
 
         message = f"Error running Python function:\n{format_exc()}"
-        _reject(context, promise, message, f"Error: {message}\n{where}")
+        await _reject(context, promise, message, f"Error: {message}\n{where}")
 
 
 _GONE = "the Python function was cancelled, or is no longer there to be called"
 
 
-def _reject(context: Context, promise: JSPromiseImpl, message: str, stack: str | None = None) -> None:
+async def _reject(context: Context, promise: JSPromiseImpl, message: str, stack: str | None = None) -> None:
     with suppress(JSClosedException):  # then there is nobody to tell
-        context.settle(promise, fulfilled=False, value=JSError(message, stack=stack))
+        await settled(
+            context, promise, lambda: context.settlement(fulfilled=False, value=JSError(message, stack=stack))
+        )
 
 
 __all__ = ["CancelableJSFunctionImpl", "JSPromiseImpl", "wrap_py_function"]

@@ -57,14 +57,13 @@ def test_settling_a_promise_waits_elsewhere():
     with MiniRacer() as ctx:
 
         async def answer(value: int, fails: bool) -> int:
-            await begun.wait()
+            await begun[0].wait()
             if fails:
                 raise ValueError("no")
             return value
 
         async def main() -> None:
-            nonlocal begun
-            begun = asyncio.Event()
+            begun.append(asyncio.Event())
             ctx.globals["answer"] = answer
             async with ctx.wrap_py_function(answer) as wrapped:
                 ctx.globals["wrapped"] = wrapped
@@ -74,7 +73,7 @@ def test_settling_a_promise_waits_elsewhere():
                 with Held(ctx) as held:
 
                     async def work() -> list[Any]:
-                        begun.set()
+                        begun[0].set()
                         return await asyncio.gather(*promises, return_exceptions=True)
 
                     turns, ends = await turns_while_held(held, work)
@@ -83,7 +82,7 @@ def test_settling_a_promise_waits_elsewhere():
             assert [type(end) for end in ends[1::2]] == [JSPromiseError] * 2
             assert isinstance(ends[1].__cause__, ValueError)
 
-        begun: asyncio.Event
+        begun: list[asyncio.Event] = []
         asyncio.run(main())
         assert ctx._ctx is not None
         assert not ctx._ctx.host.waiting

@@ -11,6 +11,7 @@ import datetime as dt
 import decimal
 import enum
 import functools
+import json
 import math
 import sys
 import threading
@@ -675,3 +676,84 @@ def test_an_error_is_of_its_class(name):
             ctx.eval(f"e => e instanceof {name} && e.name === '{name}' && e.message === 'm'")(JSError("m", name=name))
             is True
         )
+
+
+# --- objects of the same names, again and again ---
+
+DESCRIBE = """(o) => JSON.stringify([Object.getOwnPropertyNames(o), Object.values(o).map(v => v && typeof v === 'object' ? 'object' : v),
+    Object.getPrototypeOf(o) === Object.prototype, Object.isExtensible(o),
+    Object.values(Object.getOwnPropertyDescriptors(o)).every(d => d.writable && d.enumerable && d.configurable)])"""
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a"],
+        ["a", "b", "c"],
+        ["c", "b", "a"],
+        [f"key{i}" for i in range(32)],
+        [f"key{i}" for i in range(33)],
+        ["a", "7", "b"],
+        ["7up", ""],
+        ["4294967294", "4294967295", "-1", "1.5"],
+        ["__proto__", "constructor", "toString"],
+        ["\u00e4", "a"],
+        ["\u4e2d", "a"],
+        ["a" * 300, "b" * 23, "c" * 24],
+        ["a\x00b", "a"],
+    ],
+    ids=lambda names: ",".join(names)[:20],
+)
+def test_objects_of_the_same_names(ctx, names):
+    """However often they come, and whatever their values are: objects as any others."""
+    describe = ctx.eval(DESCRIBE)
+    is_index = [name.isdigit() and str(int(name)) == name and int(name) < 2**32 - 1 for name in names]
+    order = [n for n, i in zip(names, is_index, strict=True) if i] + [
+        n for n, i in zip(names, is_index, strict=True) if not i
+    ]
+    values = [1, 2.5, "text", True, None, -7, 2**40, "", {"x": 1}, [1]]
+    for turn in range(40):
+        given = {name: values[(turn // 7 * index + turn) % len(values)] for index, name in enumerate(names)}
+        shown = ["object" if isinstance(given[name], (dict, list)) else given[name] for name in order]
+        assert json.loads(describe(given)) == [order, shown, True, True, True]
+
+
+def test_what_scripts_do_to_such_objects_stays_with_these(ctx):
+    spoil = ctx.eval("""(o, n) => [
+        () => { delete o.a }, () => { o.z = 1 }, () => Object.freeze(o), () => Object.setPrototypeOf(o, null), () => { o.b = { deep: o } },
+        () => Object.defineProperty(o, 'a', { get() { return 'getter' } }), () => { o.a = 1.5 }, () => { for (let i = 0; i < 100; i++) o['n' + i] = i },
+        () => Object.preventExtensions(Object.prototype),
+    ][n]()""")
+    describe = ctx.eval(DESCRIBE)
+    for turn in range(60):
+        spoil({"a": turn, "b": "text"}, turn % 8)
+        assert json.loads(describe({"a": turn, "b": "text"})) == [["a", "b"], [turn, "text"], True, True, True]
+    ctx.eval(
+        "Object.defineProperty(Object.prototype, 'a', { set() { throw new Error('a setter ran') }, configurable: true })"
+    )
+    for turn in range(10):
+        assert json.loads(describe({"a": turn, "b": "text"}))[1] == [turn, "text"]
+    realm = ctx.new_realm()
+    there = realm.eval(DESCRIBE)
+    for turn in range(10):
+        assert json.loads(there({"a": turn, "b": "text"})) == [["a", "b"], [turn, "text"], True, True, True]
+
+
+def test_such_objects_that_hold_each_other(ctx):
+    check = ctx.eval(
+        "(o) => o.self === o && o.list[0] === o && o.list[1].up === o && o.twice[0] === o.twice[1] && o.twice[0].n"
+    )
+    for turn in range(1, 12):
+        given: dict[str, Any] = {"n": turn}
+        twice = {"n": turn}
+        given |= {"self": given, "list": [given, {"up": given}], "twice": [twice, twice]}
+        assert check(given) == turn
+
+
+def test_a_message_may_name_a_property_twice(ctx):
+    """Python's never does; the last one counts, as always."""
+    f = ctx.eval("(o) => JSON.stringify(o)")
+    key = b"s\1\0\0\0k"
+    message = b"a\2\0\0\0u" + b"o\2\0\0\0" + key + b"i\1\0\0\0" + key + b"i\2\0\0\0"
+    for _ in range(10):
+        assert ctx._ctx.on("mr_call", f._wire_handle, (message, None)) == '{"k":2}'

@@ -225,6 +225,7 @@ mrv8::ForgetValues(mrv8_isolate *self)
   self->modules.reset();
   self->scripts.reset();
   self->names.reset();
+  self->shapes.reset();
   self->host_error.Reset();
   self->anonymous.Reset();
   self->context.Reset();

@@ -67,6 +67,7 @@ struct Awaited {
 struct Modules;      /* mrv8_module.cc */
 struct KnownScripts; /* mrv8_script.cc */
 struct KnownNames;   /* mrv8_read.cc */
+struct KnownShapes;  /* mrv8_shape.cc */
 
 /* V8 reads the bytes for as long as there is an isolate that was made of them. */
 struct Bytes {
@@ -104,6 +105,7 @@ struct mrv8_isolate {
   std::shared_ptr<mrv8::Modules> modules;      /* null: the context has none yet */
   std::shared_ptr<mrv8::KnownScripts> scripts; /* null: nothing short was evaluated yet */
   std::shared_ptr<mrv8::KnownNames> names;     /* null: there was no name of a property yet */
+  std::shared_ptr<mrv8::KnownShapes> shapes;   /* null: there was no object yet */
   v8::Global<v8::Context> context;
   bool reading_ahead = false;                   /* no code may run, the host's neither */
   bool console = false;                         /* the host wants to hear of it */

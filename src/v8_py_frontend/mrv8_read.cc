@@ -134,7 +134,8 @@ Reader::ReadReference(v8::Local<v8::Value> *value)
   uint32_t index = 0;
   if (!Take(&index) || index >= containers_.size()) return MR_BAD_MESSAGE;
   Container &container = containers_[index];
-  if (container.value.IsEmpty()) container.value = v8::Array::New(run_.isolate, static_cast<int>(container.length));
+  if (container.value.IsEmpty() && container.object) container.value = v8::Object::New(run_.isolate);
+  else if (container.value.IsEmpty()) container.value = v8::Array::New(run_.isolate, static_cast<int>(container.length));
   *value = container.value;
   return MR_OK;
 }
@@ -185,7 +186,7 @@ Reader::ReadNumbers(bool doubles, v8::Local<v8::Value> *value)
 }
 
 mr_status
-Reader::ReadKey(v8::Local<v8::Name> *key)
+Reader::ReadKey(Key *key)
 {
   char tag = 0;
   if (!Take(&tag)) return MR_BAD_MESSAGE;
@@ -196,12 +197,31 @@ Reader::ReadKey(v8::Local<v8::Name> *key)
     return MR_OK;
   }
   v8::Local<v8::Value> string;
+  const uint8_t *bytes = at_ + sizeof(uint32_t);
   mr_status status = tag == MR_TAG_LATIN1  ? ReadInternalized(&string)
                      : tag == MR_TAG_UTF16 ? ReadUtf16(v8::NewStringType::kInternalized, &string)
                                            : MR_BAD_MESSAGE;
   if (status != MR_OK) return status;
-  *key = string.As<v8::Name>();
+  *key = {string.As<v8::Name>(), tag == MR_TAG_LATIN1 ? HashOfBytes(bytes, static_cast<size_t>(at_ - bytes)) : 0};
   keys_.push_back(*key);
+  return MR_OK;
+}
+
+/* Of what has more properties than an object's shape is looked for. */
+mr_status
+Reader::ReadLargeObject(uint32_t count, v8::Local<v8::Value> *value)
+{
+  v8::Local<v8::Object> object = v8::Object::New(run_.isolate);
+  containers_.push_back({object, 0});
+  for (uint32_t i = 0; i < count; i++) {
+    Key key;
+    v8::Local<v8::Value> item;
+    mr_status status = ReadKey(&key);
+    if (status == MR_OK) status = Read(&item);
+    if (status != MR_OK) return status;
+    if (object->CreateDataProperty(run_.context, key.name, item).IsNothing()) return MR_EXCEPTION;
+  }
+  *value = object;
   return MR_OK;
 }
 
@@ -210,17 +230,44 @@ Reader::ReadObject(v8::Local<v8::Value> *value)
 {
   uint32_t count = 0;
   if (!TakeCount(&count, 2)) return MR_BAD_MESSAGE;
-  v8::Local<v8::Object> object = v8::Object::New(run_.isolate);
-  containers_.push_back({object, 0});
+  if (count > kMostOfShape) return ReadLargeObject(count, value);
+  size_t number = containers_.size(), first = names_.size();
+  containers_.push_back({v8::Local<v8::Value>(), 0, true});
+  uint64_t hash = count;
   for (uint32_t i = 0; i < count; i++) {
-    v8::Local<v8::Name> key;
+    Key key;
     v8::Local<v8::Value> item;
     mr_status status = ReadKey(&key);
     if (status == MR_OK) status = Read(&item);
     if (status != MR_OK) return status;
-    if (object->CreateDataProperty(run_.context, key, item).IsNothing()) return MR_EXCEPTION;
+    names_.push_back(key.name);
+    values_.emplace_back(item);
+    hash = key.hash && hash ? HashOfPair(hash, key.hash) : 0;
   }
-  *value = object;
+  mr_status status = MakeObject(number, first, hash, value);
+  names_.resize(first);
+  values_.resize(first);
+  return status;
+}
+
+/* The object of the names and values from `first` on. */
+mr_status
+Reader::MakeObject(size_t number, size_t first, uint64_t hash, v8::Local<v8::Value> *value)
+{
+  size_t count = names_.size() - first;
+  v8::Local<v8::Object> object;
+  v8::Local<v8::Value> &made = containers_[number].value;
+  if (!made.IsEmpty()) { /* something within refers to it */
+    object = made.As<v8::Object>();
+  } else if (NewOfShape(run_, hash, names_.data() + first, values_.data() + first, count).ToLocal(&object)) {
+    *value = made = object;
+    return MR_OK;
+  } else {
+    object = v8::Object::New(run_.isolate);
+  }
+  *value = made = object;
+  for (size_t i = first; i < names_.size(); i++)
+    if (object->CreateDataProperty(run_.context, names_[i], values_[i].FromMaybe(v8::Local<v8::Value>())).IsNothing()) return MR_EXCEPTION;
   return MR_OK;
 }
 

@@ -164,6 +164,20 @@ HashOfBytes(const uint8_t *code, size_t size)
   return hash ^ hash >> 32;
 }
 
+/* Never 0. */
+inline uint64_t
+HashOfPair(uint64_t one, uint64_t other)
+{
+  uint64_t hash = (one ^ other) * 0x9E3779B97F4A7C15;
+  return (hash ^ hash >> 32) | 1;
+}
+
+/* An object with these properties, in this order; `hash` is one of all names, or 0. Empty: no object of these names was made often enough yet, or it takes another way. */
+v8::MaybeLocal<v8::Object> NewOfShape(const Run &run, uint64_t hash, const v8::Local<v8::Name> *names, v8::MaybeLocal<v8::Value> *values, size_t count);
+
+/* How many properties it may have at most. */
+constexpr uint32_t kMostOfShape = 32;
+
 /* A list that is short, as a rule: the first ones need no memory. */
 template <typename T, size_t kFew>
 class ShortList {
@@ -216,6 +230,11 @@ class Reader {
   }
   size_t Left() const { return static_cast<size_t>(end_ - at_); }
   bool TakeCount(uint32_t *count, size_t each) { return Take(count) && Left() / each >= *count; }
+  struct Key {
+    v8::Local<v8::Name> name;
+    uint64_t hash; /* 0: none */
+  };
+
   mr_status ReadLatin1(v8::NewStringType type, v8::Local<v8::Value> *value);
   mr_status ReadUtf16(v8::NewStringType type, v8::Local<v8::Value> *value);
   mr_status ReadInternalized(v8::Local<v8::Value> *value);
@@ -226,7 +245,9 @@ class Reader {
   mr_status ReadContainer(char tag, v8::Local<v8::Value> *value);
   mr_status ReadArray(v8::Local<v8::Value> *value);
   mr_status ReadNumbers(bool doubles, v8::Local<v8::Value> *value);
-  mr_status ReadKey(v8::Local<v8::Name> *key);
+  mr_status ReadKey(Key *key);
+  mr_status ReadLargeObject(uint32_t count, v8::Local<v8::Value> *value);
+  mr_status MakeObject(size_t number, size_t first, uint64_t hash, v8::Local<v8::Value> *value);
   mr_status ReadObject(v8::Local<v8::Value> *value);
   mr_status ReadMap(v8::Local<v8::Value> *value);
   mr_status ReadSet(v8::Local<v8::Value> *value);
@@ -236,10 +257,11 @@ class Reader {
   mr_status ReadHost(bool function, v8::Local<v8::Value> *value);
   mr_status ReadHostObject(v8::Local<v8::Value> *value);
 
-  /* A container that has begun. It is empty for an array that nothing has referred to before its end. */
+  /* A container that has begun. It is empty for an array or an object that nothing has referred to before its end. */
   struct Container {
     v8::Local<v8::Value> value;
     uint32_t length;
+    bool object = false;
   };
 
   const Run &run_;
@@ -251,7 +273,9 @@ class Reader {
   bool failed_ = false;
   std::vector<uint64_t> taken_; /* ids of the host's */
   ShortList<Container, 2> containers_;
-  std::vector<v8::Local<v8::Name>> keys_;
+  std::vector<Key> keys_;
+  std::vector<v8::Local<v8::Name>> names_; /* of objects that have begun, the innermost's last; and their values */
+  std::vector<v8::MaybeLocal<v8::Value>> values_;
 };
 
 }  // namespace mrv8

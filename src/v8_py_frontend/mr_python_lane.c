@@ -539,7 +539,8 @@ read_ahead(elements *self)
   }
   py.Py_IncRef(array); /* Python's code may run, and come here */
   mr__object *list = send(handle, through, mr_elements, &writer, 0);
-  known = known && (through = crossing_of(handle)) && mr_changes(through->id, &after) == MR_OK;
+  through = crossing_of(handle);
+  known = known && through && mr_changes(through->id, &after) == MR_OK;
   py.Py_DecRef(array);
   if (!list) return false;
   if (list->type != py.List || !py.PyList_Size(list) || !self->array) {

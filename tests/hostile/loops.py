@@ -222,6 +222,6 @@ _CASES = [
 CASES = excused(
     _CASES,
     {
-        "Array.prototype.every on a length": "V8's optimized code leaves out the check in a function that calls nothing, and the builtin has none",
+        "Array.prototype.every on a length": ("V8's builtin looks at no limit: it is not stopped", ("system",)),
     },
 )

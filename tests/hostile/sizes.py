@@ -146,10 +146,10 @@ CASES = excused(
     _CASES,
     {
         "a sparse array, joined": (_DEAF, ("system",)),
-        "a sparse array, sorted": _DEAF,
-        "a sparse array, reversed": _DEAF,
-        "a sparse array, inserted into": _DEAF,
-        "a sparse array, deleted from": _DEAF,
+        "a sparse array, sorted": (_DEAF, ("system",)),
+        "a sparse array, reversed": (_DEAF, ("system",)),
+        "a sparse array, inserted into": (_DEAF, ("system",)),
+        "a sparse array, deleted from": (_DEAF, ("system",)),
         "an array of 50 million, filled": ("V8 ends the process when a large array finds no room", ("system",)),
     },
 )

@@ -1,0 +1,166 @@
+"""V8's own loops: a builtin that a script gives a huge length or a huge string looks at the limits while it runs, and ends at the first that it reaches."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.child import PACKAGE, output_of
+
+pytestmark = [pytest.mark.needs("source"), pytest.mark.timeout(1200)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def patched():
+    if "51-limits-in-builtins.patch" not in json.loads((PACKAGE / "native.json").read_text())["patches"]:
+        pytest.skip("this V8 was built without the patches")
+
+
+# A builtin that looks at no limit runs for hours. How late one is counts in CPU time, which a busy machine does not change.
+RUN = """
+import faulthandler, sys, threading, time
+from py_mini_racer import JSCPUTimeException, JSTerminatedException, JSTimeoutException, MiniRacer
+
+LATE = 5
+how, setup = sys.argv[1:3]
+ctx = MiniRacer(max_memory=1 << 30)
+ctx.eval(setup)
+for code in sys.argv[3:]:
+    faulthandler.dump_traceback_later(300, exit=True)
+    timer = threading.Timer(0.2, ctx.interrupt)
+    start = time.thread_time()
+    try:
+        if how == "timeout":
+            ctx.eval(code, timeout_sec=0.2)
+        elif how == "cpu":
+            ctx.eval(code, cpu_time_sec=0.2)
+        else:
+            timer.start()
+            ctx.eval(code)
+    except JSCPUTimeException:
+        came = "cpu"
+    except JSTimeoutException:
+        came = "timeout"
+    except JSTerminatedException:
+        came = "interrupt"
+    except Exception as error:
+        came = repr(error)
+    else:
+        came = "a value"
+    took = time.thread_time() - start
+    if timer.is_alive():
+        timer.join()
+    if came != how:
+        print(f"{code}: {came}")
+    elif took > LATE:
+        print(f"{code}: after {took:.1f} seconds of CPU time")
+    assert ctx.eval("[3, 1, 2].sort().map(x => x * 2).join()") == "2,4,6", code
+faulthandler.cancel_dump_traceback_later()
+"""
+SETUP = """
+const AP = Array.prototype, long = { length: 2 ** 50 }, sparse = [1, 2], holes = new Array(2 ** 31), yes = () => true, no = () => false;
+sparse[2 ** 32 - 2] = 3;
+const endless = { [Symbol.iterator]: () => ({ next: Object.bind(null, { value: [1] }) }) };
+const text = 'y'.repeat(2 ** 28), half = 'y'.repeat(1e6);
+"""
+NUMBERS = """
+const bytes = new Uint8Array(2 ** 30), numbers = new Float64Array(2 ** 25);
+for (let i = 0; i < 2 ** 20; i++) numbers[i] = Math.random();
+for (let i = 2 ** 20; i < numbers.length; i *= 2) numbers.copyWithin(i, 0, i);
+"""
+GROUPS = {
+    "callbacks": [
+        "AP.every.call(long, yes)",
+        "AP.some.call(long, no)",
+        "AP.forEach.call(long, no)",
+        "AP.filter.call(long, no)",
+        "AP.find.call(long, no)",
+        "AP.findIndex.call(long, no)",
+        "AP.findLast.call(long, no)",
+        "AP.findLastIndex.call(long, no)",
+        "AP.reduce.call(long, yes, 1)",
+        "AP.reduceRight.call(long, yes, 1)",
+        "AP.flatMap.call(long, yes)",
+        "sparse.every(yes)",
+        "sparse.map(yes)",
+        "AP.find.call(long, Boolean)",
+        "AP.filter.call(holes, Boolean)",
+    ],
+    "searches": [
+        "AP.indexOf.call(long, 5)",
+        "AP.lastIndexOf.call(long, 5)",
+        "AP.includes.call(long, 5)",
+        "sparse.indexOf(5)",
+        "sparse.lastIndexOf(5)",
+        "AP.indexOf.call(new Proxy(long, {}), 5)",
+        "text.lastIndexOf(half + 'z')",
+    ],
+    "changes": [
+        "AP.reverse.call(long)",
+        "AP.copyWithin.call(long, 0, 3)",
+        "AP.fill.call({ length: 2 ** 50 }, 0)",
+        "new Array(2 ** 31).fill(0)",
+        "sparse.slice().reverse()",
+        "Object.assign([], sparse).sort()",
+        "sparse.slice().splice(0, 1)",
+        "sparse.slice().splice(0, 0, 1)",
+        "sparse.slice().shift()",
+        "sparse.slice().unshift(1)",
+        "AP.flat.call(long)",
+    ],
+    "keys": [
+        "Object.keys(Object(text))",
+        "Object.entries(Object(text))",
+        "Object.assign({}, Object(text))",
+        "Intl.getCanonicalLocales(long)",
+    ],
+    "iterators": [
+        "Array.from(endless)",
+        "new Set(endless)",
+        "Iterator.from(endless).drop(2 ** 50).next()",
+        "Iterator.from(endless).every(Array)",
+        "Object.groupBy(endless, Boolean)",
+        "AP.values.call(long).reduce(Math.max, 0)",
+    ],
+    "strings": [
+        "text.replace(/y/g, 'z')",
+        "text.replaceAll('y', 'z')",
+        "text.replaceAll('', 'z')",
+        "text.replace(/y/g, String)",
+        "text.split('y')",
+        "'\\u00e9'.repeat(2 ** 27).normalize('NFD')",
+        "encodeURIComponent(text)",
+        "decodeURIComponent(text)",
+    ],
+    "JSON": [
+        "JSON.parse('[' + '1,'.repeat(1e8) + '1]')",
+        "JSON.parse('[' + '{\"a\":1},'.repeat(3e7) + '1]')",
+        "JSON.parse('[' + '[],'.repeat(3e7) + '1]')",
+        "JSON.stringify(Array(2 ** 25).fill(1))",
+    ],
+    "typed arrays": [
+        "bytes.every(Array)",
+        "bytes.forEach(Boolean)",
+        "bytes.find(Boolean)",
+        "AP.indexOf.call(bytes, 5)",
+        "numbers.sort()",
+    ],
+}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_timeout_ends_a_builtin(group):
+    setup = SETUP + (NUMBERS if group == "typed arrays" else "")
+    assert output_of(RUN, "timeout", setup, *GROUPS[group], timeout=1000) == ""
+
+
+@pytest.mark.parametrize("how", ["cpu", "interrupt"])
+def test_what_else_ends_a_builtin(how):
+    codes = [
+        "AP.every.call(long, yes)",
+        "AP.indexOf.call(long, 5)",
+        "new Array(2 ** 31).fill(0)",
+        "text.replace(/y/g, 'z')",
+    ]
+    assert output_of(RUN, how, SETUP, *codes, timeout=1000) == ""

@@ -73,6 +73,10 @@ enum {
   X(void, Py_DecRef, (mr__object *))                                                     \
   X(void *, PyEval_SaveThread, (void))                                                   \
   X(void, PyEval_RestoreThread, (void *))                                                \
+  X(const char *, Py_GetVersion, (void))                                                 \
+  X(void *, PyInterpreterState_Get, (void))                                              \
+  X(void *, PyThreadState_New, (void *))                                                 \
+  X(void *, PyGILState_GetThisThreadState, (void))                                       \
   X(int, PyGILState_Ensure, (void))                                                      \
   X(void, PyGILState_Release, (int))                                                     \
   X(int, PyErr_CheckSignals, (void))                                                     \

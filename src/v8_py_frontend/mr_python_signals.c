@@ -9,11 +9,15 @@
 #include "mr_python_lane.h"
 
 #include <pthread.h>
+#include <string.h>
 
 static struct {
   mr__object *call, *event, *inside;           /* the package's */
   mr__object *greenlet, *get_current, *parent; /* names */
+  void *interpreter;                           /* NULL: threads may enter Python while it forks */
 } python;
+
+static pthread_mutex_t entering = PTHREAD_MUTEX_INITIALIZER; /* held by a thread that CPython gets to know, and during a fork */
 
 /* A callback that runs on this thread. */
 typedef struct callback {
@@ -30,6 +34,41 @@ static void
 drop(mr__object *object)
 {
   if (object) py.Py_DecRef(object);
+}
+
+/* --- the GIL --- */
+
+/* Takes the GIL, on any thread. In a child that was forked, CPython before 3.12 waits for the lock of its list of threads before it makes that anew, and so for ever
+ * when another thread was just about to enter itself. Forks wait for that. */
+static int
+take_gil(bool *entered)
+{
+  *entered = python.interpreter && !py.PyGILState_GetThisThreadState();
+  if (*entered) {
+    pthread_mutex_lock(&entering);
+    *entered = py.PyThreadState_New(python.interpreter) != NULL;
+    pthread_mutex_unlock(&entering);
+  }
+  return py.PyGILState_Ensure();
+}
+
+static void
+leave_gil(int gil, bool entered)
+{
+  if (entered) py.PyGILState_Release(0); /* PyThreadState_New() counts as the first taking, which nobody else ends */
+  py.PyGILState_Release(gil);
+}
+
+static void
+before_fork(void)
+{
+  pthread_mutex_lock(&entering);
+}
+
+static void
+after_fork(void)
+{
+  pthread_mutex_unlock(&entering);
 }
 
 /* --- exceptions --- */
@@ -168,7 +207,8 @@ void
 mr_python_call(void *data, mr_context context, uint64_t function, const uint8_t *in, uint64_t in_size, mr_reply *reply)
 {
   (void)data;
-  int gil = py.PyGILState_Ensure();
+  bool entered;
+  int gil = take_gil(&entered);
   callback here;
   begin(&here);
   mr__object *where = NULL;
@@ -183,14 +223,15 @@ mr_python_call(void *data, mr_context context, uint64_t function, const uint8_t 
   else if (!ok || py.PyErr_CheckSignals() < 0) end_call(context);
   drop(where);
   end(&here);
-  py.PyGILState_Release(gil);
+  leave_gil(gil, entered);
 }
 
 void
 mr_python_event(void *data, mr_context context, uint32_t event, uint64_t id, const uint8_t *message, uint64_t size)
 {
   (void)data;
-  int gil = py.PyGILState_Ensure();
+  bool entered;
+  int gil = take_gil(&entered);
   callback here;
   begin(&here);
   mr__object *what = py.PyLong_FromUnsignedLongLong(event);
@@ -202,7 +243,7 @@ mr_python_event(void *data, mr_context context, uint32_t event, uint64_t id, con
   }
   drop(what);
   end(&here);
-  py.PyGILState_Release(gil);
+  leave_gil(gil, entered);
 }
 
 /* --- opening --- */
@@ -226,5 +267,10 @@ mr_python_signals(mr__object *call, mr__object *event, mr__object *inside, uint6
   py.Py_IncRef(call);
   py.Py_IncRef(event);
   py.Py_IncRef(inside);
+  const char *version = py.Py_GetVersion();
+  if (strncmp(version, "3.10.", 5) == 0 || strncmp(version, "3.11.", 5) == 0) {
+    if (pthread_atfork(before_fork, after_fork, after_fork)) return 0;
+    python.interpreter = py.PyInterpreterState_Get();
+  }
   return mr_interrupt_hook(check_signals, NULL, main_thread) == MR_OK;
 }

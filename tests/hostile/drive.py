@@ -376,9 +376,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (NET, NET))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.enable()
-    faulthandler.dump_traceback_later(KNOWN_HANGS if case.known else HANGS, exit=True)
     logging.disable()
-    _dll.library()
+    v8 = "source" if "source" in _dll.features() else "system"
+    faulthandler.dump_traceback_later(KNOWN_HANGS if v8 in case.known else HANGS, exit=True)
     print(json.dumps({"features": sorted(_dll.features())}), flush=True)
     missing = [feature for feature in case.needs if feature not in _dll.features()]
     answer = {"outcome": "skipped", "detail": ", ".join(missing)} if missing else run(case)

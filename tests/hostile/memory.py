@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.case import Case, body, excused
+from tests.hostile.case import ABORT, DEAF, NO_ROOM, PEAK, UNCOUNTED, Case, body, excused
 
 _HEAP = {
     "array of numbers": "const a = []; for (;;) a.push(a.length);",
@@ -140,42 +140,39 @@ _CASES = [
     ),
 ]
 
-_PEAK = "a large step goes beyond the limit"
-_ABORT = "V8 ends the process"
-_UNCOUNTED = "not counted yet"
-_ON_OLD_V8 = ("V8 10.2 may do otherwise", ("system",))
-
 CASES = excused(
     _CASES,
-    {
-        "array of numbers": _PEAK,
-        "array concatenated with itself": _PEAK,
-        "ArrayBuffers": _ON_OLD_V8,
-        "ArrayBuffers of no size to speak of": _UNCOUNTED,
-        "typed arrays": _ON_OLD_V8,
-        "one ArrayBuffer": _ON_OLD_V8,
-        "ArrayBuffers, sliced": _ON_OLD_V8,
-        "a resizable ArrayBuffer": _ON_OLD_V8,
-        "ArrayBuffers, transferred": _ON_OLD_V8,
-        "WebAssembly memory that grows": _ON_OLD_V8,
-        "WebAssembly memories": _ON_OLD_V8,
-        "Intl objects": "ICU's memory is the C library's: only the process's own limits hold it",
-        "'y'.repeat(1.5e8).split('')": (_ABORT, ("system",)),
-        "'y'.repeat(1.5e8).match(/y/g)": (_ABORT, ("system",)),
-        "'y'.repeat(1.5e8).replace(/y/g, 'zz')": (
-            "V8 looks at no limit while it replaces: it is not stopped",
-            ("system",),
-        ),
-        "'y'.repeat(1.5e8).replaceAll('y', 'zz')": (_ABORT, ("system",)),
-        "JSON.parse of 140 million numbers": _ABORT,
-        "Array.from('y'.repeat(1.5e8))": _ON_OLD_V8,
-        "an error whose message is huge": (_ABORT, ("system",)),
-        "a huge string, flattened": _PEAK,
-        "a huge string, in upper case": _ABORT,
-        "JSON.stringify of a huge string": _PEAK,
-        "new Array(2 ** 25 + 1).fill(0)": _PEAK,
-        "Array.apply of 100 million": "V8 ends the process where the machine has no more memory",
-        "a regular expression of 20 million characters": _ON_OLD_V8,
-        "encodeURIComponent of a huge string": "V8 ends the process where the machine has no more memory",
+    system={
+        "array of numbers": PEAK,
+        "array concatenated with itself": PEAK,
+        "ArrayBuffers of no size to speak of": UNCOUNTED,
+        "WebAssembly memory that grows": DEAF,
+        "WebAssembly memories": ABORT,
+        "Intl objects": NO_ROOM,
+        "'y'.repeat(1.5e8).split('')": ABORT,
+        "'y'.repeat(1.5e8).match(/y/g)": ABORT,
+        "'y'.repeat(1.5e8).replace(/y/g, 'zz')": DEAF,
+        "'y'.repeat(1.5e8).replaceAll('y', 'zz')": DEAF,
+        "JSON.parse of 140 million numbers": NO_ROOM,
+        "an error whose message is huge": ABORT,
+        "a huge string, flattened": PEAK,
+        "a huge string, in upper case": PEAK,
+        "JSON.stringify of a huge string": DEAF,
+        "new Array(2 ** 25 + 1).fill(0)": ABORT,
+        "Array.apply of 100 million": NO_ROOM,
+        "encodeURIComponent of a huge string": NO_ROOM,
+    },
+    source={
+        "array of numbers": PEAK,
+        "array concatenated with itself": PEAK,
+        "ArrayBuffers of no size to speak of": UNCOUNTED,
+        "Intl objects": NO_ROOM,
+        "JSON.parse of 140 million numbers": NO_ROOM,
+        "a huge string, flattened": PEAK,
+        "a huge string, in upper case": PEAK,
+        "JSON.stringify of a huge string": PEAK,
+        "new Array(2 ** 25 + 1).fill(0)": PEAK,
+        "Array.apply of 100 million": NO_ROOM,
+        "encodeURIComponent of a huge string": NO_ROOM,
     },
 )

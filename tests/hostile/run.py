@@ -12,6 +12,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.hostile.case import FACTOR, MB, Case
+from tests.hostile.case import FACTOR, MB, Case, Defect
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GROUPS = {
@@ -73,9 +74,9 @@ class Row:
         return self.outcome.startswith("ends")
 
     @property
-    def excuse(self) -> str:
+    def defect(self) -> Defect | None:
         """What is known to be wrong with this case on this V8."""
-        return self.case.known if self.provider in self.case.known_on else ""
+        return self.case.known.get(self.provider)
 
     @property
     def state(self) -> str:
@@ -83,8 +84,13 @@ class Row:
         if self.outcome == "skipped":
             return "skipped"
         if not self.wrong:
-            return "fixed" if self.excuse else "ok"
-        return "known" if self.excuse else "WRONG"
+            return "fixed" if self.defect else "ok"
+        return "known" if self.defect and re.fullmatch(self.defect.wrong, self.wrong, re.DOTALL) else "WRONG"
+
+    @property
+    def excuse(self) -> str:
+        """Why it went wrong, where that is known."""
+        return self.defect.reason if self.defect and self.state == "known" else self.wrong
 
 
 def cases() -> Iterator[tuple[str, int, Case]]:

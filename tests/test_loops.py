@@ -62,6 +62,8 @@ SETUP = """
 const AP = Array.prototype, long = { length: 2 ** 50 }, sparse = [1, 2], holes = new Array(2 ** 31), yes = () => true, no = () => false;
 sparse[2 ** 32 - 2] = 3;
 const endless = { [Symbol.iterator]: () => ({ next: Object.bind(null, { value: [1] }) }) };
+let nested = [];
+for (let i = 0; i < 60; i++) nested = [nested, nested];
 const text = 'y'.repeat(2 ** 28), half = 'y'.repeat(1e6);
 """
 NUMBERS = """
@@ -108,6 +110,7 @@ GROUPS = {
         "sparse.slice().shift()",
         "sparse.slice().unshift(1)",
         "AP.flat.call(long)",
+        "nested.flat(Infinity)",
     ],
     "keys": [
         "Object.keys(Object(text))",

@@ -6,7 +6,6 @@
 #include <v8.h>
 
 #include <atomic>
-#include <list>
 #include <map>
 #include <memory>
 #include <unordered_map>
@@ -38,22 +37,18 @@ struct HostReference {
   uint64_t count; /* how many messages have brought it: the host is told as many times that it is gone */
 };
 
-/* A promise that was rejected, and nobody has taken notice yet. */
-struct Rejection {
-  v8::Global<v8::Promise> promise;
-  v8::Global<v8::Value> reason;
-};
-
-/* Those promises, in the order in which they were rejected. */
+/* Promises that were rejected while nobody takes notice, in that order. A script can make millions: what is not needed to tell of them is made when one is looked for. */
 struct Rejections {
-  std::list<Rejection> all;
-  std::unordered_multimap<int, std::list<Rejection>::iterator> places; /* by the promise's identity hash */
-  bool changed = false;                                                /* since it was last known that the host holds them all */
+  std::vector<v8::Global<v8::Promise>> all;    /* empty: somebody has taken notice since */
+  std::unordered_multimap<int, size_t> places; /* of the first `indexed`, by identity hash */
+  size_t indexed = 0, gone = 0;                /* gone: how many of them all are empty */
+  bool changed = false;                        /* since it was last known that the host holds them all */
 
   void Clear()
   {
     places.clear();
     all.clear();
+    indexed = gone = 0;
   }
 };
 

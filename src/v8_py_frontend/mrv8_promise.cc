@@ -1,6 +1,4 @@
 /* mrv8_promise.cc: what becomes of promises: waiting for one, and those that were rejected while nobody looked. On the thread that has the lock. */
-#include <iterator>
-
 #include "mr_result.h"
 #include "mr_wire.h"
 #include "mrv8_run.h"
@@ -106,10 +104,8 @@ OnRejectedPromise(v8::PromiseRejectMessage message)
   v8::Isolate *isolate = v8::Isolate::GetCurrent();
   auto *self = static_cast<mrv8_isolate *>(isolate->GetData(0));
   if (message.GetEvent() == v8::kPromiseRejectWithNoHandler) {
-    Rejections &rejections = self->rejections;
-    rejections.all.push_back({v8::Global<v8::Promise>(isolate, promise), v8::Global<v8::Value>(isolate, message.GetValue())});
-    rejections.places.emplace(promise->GetIdentityHash(), std::prev(rejections.all.end()));
-    rejections.changed = true;
+    self->rejections.all.emplace_back(isolate, promise);
+    self->rejections.changed = true;
   } else if (message.GetEvent() == v8::kPromiseHandlerAddedAfterReject) {
     ForgetRejection(self, promise);
   }
@@ -156,12 +152,22 @@ void
 ForgetRejection(mrv8_isolate *self, v8::Local<v8::Promise> promise)
 {
   Rejections &rejections = self->rejections;
-  if (rejections.all.empty()) return;
+  auto &all = rejections.all;
+  for (; rejections.indexed < all.size(); rejections.indexed++) {
+    v8::HandleScope scope(self->isolate);
+    if (!all[rejections.indexed].IsEmpty()) rejections.places.emplace(all[rejections.indexed].Get(self->isolate)->GetIdentityHash(), rejections.indexed);
+  }
   auto [at, end] = rejections.places.equal_range(promise->GetIdentityHash());
-  while (at != end && at->second->promise != promise) ++at;
+  while (at != end && all[at->second] != promise) ++at;
   if (at == end) return;
-  rejections.all.erase(at->second);
+  all[at->second].Reset();
   rejections.places.erase(at);
+  if (++rejections.gone <= all.size() / 2) return;
+  std::vector<v8::Global<v8::Promise>> left;
+  for (auto &each : all)
+    if (!each.IsEmpty()) left.push_back(std::move(each));
+  rejections.Clear();
+  all = std::move(left);
 }
 
 /* Nothing can settle it any more. */
@@ -236,8 +242,8 @@ HasErrors(const Run &run)
 {
   if (!run.self->uncaught.empty()) return true;
   if (!run.self->rejections.changed) return false;
-  for (const Rejection &rejection : run.self->rejections.all)
-    if (!IsHeld(run, rejection.promise.Get(run.isolate))) return true;
+  for (const auto &promise : run.self->rejections.all)
+    if (!promise.IsEmpty() && !IsHeld(run, promise.Get(run.isolate))) return true;
   run.self->rejections.changed = false;
   return false;
 }
@@ -247,16 +253,16 @@ TellErrors(const Run &run)
 {
   mrv8_isolate *self = run.self;
   TellUncaught(run);
-  std::vector<Rejection> unheld;
-  for (auto next = self->rejections.all.begin(); next != self->rejections.all.end();) {
-    Rejection &rejection = *next++; /* which may go */
-    v8::Local<v8::Promise> promise = rejection.promise.Get(run.isolate);
-    if (IsHeld(run, promise)) continue;
-    unheld.push_back({v8::Global<v8::Promise>(run.isolate, promise), std::move(rejection.reason)});
-    ForgetRejection(self, promise);
+  std::vector<v8::Global<v8::Promise>> held, unheld;
+  for (auto &promise : self->rejections.all) {
+    if (promise.IsEmpty()) continue;
+    bool is_held = IsHeld(run, promise.Get(run.isolate));
+    (is_held ? held : unheld).push_back(std::move(promise));
   }
-  for (const Rejection &rejection : unheld) {
-    v8::Local<v8::Value> reason = rejection.reason.Get(run.isolate);
+  self->rejections.Clear();
+  self->rejections.all = std::move(held);
+  for (const auto &promise : unheld) {
+    v8::Local<v8::Value> reason = promise.Get(run.isolate)->Result();
     Tell(self, MR_EVENT_UNHANDLED, 0, mr__default_options, [&](const Run &inner) { return WriteRejection(inner, reason); });
   }
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tarfile
 import time
 from pathlib import Path
@@ -81,6 +82,8 @@ def before(patch: str) -> dict[str, str]:
         if line.startswith("--- a/"):
             name = line.removeprefix("--- a/")
             files[name] = ""
+        elif name and (hunk := re.match(r"@@ -(\d+)", line)):
+            files[name] += "\n" * (int(hunk[1]) - 1 - files[name].count("\n"))  # pieces may look alike
         elif name and line[:1] in (" ", "-"):
             files[name] += line[1:] + "\n"
     return files

@@ -71,16 +71,21 @@ def test_odd_limits(megabytes):
 
 
 @pytest.mark.needs("source")  # an older V8 fails a check there, which it tells nobody of
-def test_what_still_ends_the_process_says_so():
+@pytest.mark.parametrize(
+    "script",
+    ["var all = []; for (;;) all.push([all.length])", "encodeURIComponent('\\u20ac'.repeat(2e7))"],
+    ids=["heap", "beside the heap"],
+)
+def test_what_still_ends_the_process_says_so(script):
     code = """
-    import resource
+    import resource, sys
     from py_mini_racer import MiniRacer
     ctx = MiniRacer(max_memory=1 << 30)
     ctx.eval("1")
     resource.setrlimit(resource.RLIMIT_DATA, (200 << 20, 200 << 20))
-    ctx.eval("var all = []; for (;;) all.push([all.length])")
+    ctx.eval(sys.argv[1])
     """
-    done = run_python(code)
+    done = run_python(code, script)
     assert done.returncode == -signal.SIGABRT
     line = next(line for line in done.stderr.splitlines() if line.startswith("mini-racer: "))
     assert line.startswith("mini-racer: V8 ends this process: ")

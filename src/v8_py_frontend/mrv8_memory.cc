@@ -1,6 +1,7 @@
 /* mrv8_memory.cc: memory beside the heap, counted and refused: that of buffers; and V8's last words. Any thread. */
 #include <atomic>
 #include <cstdlib>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -143,6 +144,15 @@ OnFailedCheck(const char *, int, const char *what)
 }
 #endif
 
+#ifdef _LIBCPP_VERSION
+/* An exception that nobody catches; V8 and ICU throw none themselves, so it is operator new's. */
+void
+OnTerminate()
+{
+  End("operator new", "the machine, or the address space, has no memory left");
+}
+#endif
+
 }  // namespace
 
 /* Called by V8 as patched (helpers/patches): the pages that begin at `start` are about to hold so many bytes; SIZE_MAX: they are gone. False: that is too much.
@@ -205,6 +215,9 @@ mrv8::WatchFatalEverywhere()
   v8::V8::SetFatalMemoryErrorCallback(OnOutOfMemory);
 #if MRV8_AT_LEAST(14, 0)
   v8::V8::SetFatalErrorHandler(OnFailedCheck);
+#endif
+#ifdef _LIBCPP_VERSION
+  std::set_terminate(OnTerminate); /* of the C++ library that is linked into ours: nobody else's */
 #endif
 }
 

@@ -1,4 +1,4 @@
-"""Scripts in a Python process of their own, and copies of the package with other native files than the real ones."""
+"""Scripts in a Python process of their own, functions on a stack of their own, and copies of the package with other native files than the real ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import py_mini_racer
@@ -45,6 +47,17 @@ def output_of(
     done = run_python(code, *arguments, root=root, executable=executable, timeout=timeout)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.removesuffix("\n")
+
+
+def run_on_stack(kilobytes: int, function: Callable[[], object]) -> None:
+    """Calls it on a thread with a stack of this size."""
+    before = threading.stack_size(kilobytes * 1024)
+    try:
+        thread = threading.Thread(target=function)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
 
 
 def copy_package(root: Path, *, natives: bool = True) -> Path:

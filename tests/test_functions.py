@@ -24,6 +24,7 @@ from py_mini_racer import (
     MiniRacer,
     mini_racer,
 )
+from tests.child import run_on_stack
 
 
 @pytest.fixture
@@ -439,13 +440,7 @@ class TestMisbehaviour:
                 outcome.append(type(error))
             outcome.append(ctx.eval("1 + 1"))
 
-        before = threading.stack_size(kilobytes * 1024)
-        try:
-            thread = threading.Thread(target=run)
-            thread.start()
-            thread.join(120)
-        finally:
-            threading.stack_size(before)
+        run_on_stack(kilobytes, run)
         assert outcome[0] in (JSEvalException, RecursionError)
         assert outcome[1] == 2
 

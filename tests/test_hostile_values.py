@@ -13,6 +13,7 @@ from contextlib import suppress
 import pytest
 
 from py_mini_racer import JSConversionException, JSEvalException, JSTimeoutException, MiniRacer
+from tests.child import run_on_stack
 
 
 @pytest.fixture
@@ -223,12 +224,6 @@ def test_small_stacks_end_recursion_of_every_kind_with_an_error(ctx: MiniRacer, 
             ctx.eval("let o = {}; for (let i = 0; i < 1e5; i++) o = {o}; o", copy=True, max_depth=10**6)
         answers.append(str(ctx.eval("1 + 1")))
 
-    before = threading.stack_size(kilobytes * 1024)
-    try:
-        thread = threading.Thread(target=run)
-        thread.start()
-    finally:
-        threading.stack_size(before)
-    thread.join()
+    run_on_stack(kilobytes, run)
     assert len(answers) == len(codes) + 1
     assert answers[-1] == "2"

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from py_mini_racer import MiniRacer, _lane
 
-if _lane.offers is None:
-    pytest.skip("this Python has no fast lane", allow_module_level=True)
+pytestmark = pytest.mark.needs("fast lane")
 
 numbers = st.integers() | st.floats(allow_nan=False) | st.floats(-1e6, 1e6).map(lambda number: round(number, 3))
 texts = st.text() | st.text(alphabet='a"\\/\b\n\x00\x1f\x7fé€😀\ud800\udc00')

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from py_mini_racer import JSEvalException, JSValueError, MiniRacer
+from tests.child import run_on_stack
 
 SMALL = 100_000
 DEPTH = "(() => { let depth = 0; const down = () => { depth++; down() }; try { down() } catch {} return depth })"
@@ -69,13 +69,7 @@ def test_on_a_thread_with_a_small_stack():
             for most in (None, 2**30, SMALL):
                 depths.append(ctx.eval(f"{DEPTH}()", max_stack=most))  # noqa: PERF401
 
-        before = threading.stack_size(512 * 1024)
-        try:
-            thread = threading.Thread(target=work)
-            thread.start()
-        finally:
-            threading.stack_size(before)
-        thread.join()
+        run_on_stack(512, work)
     assert depths[2] < min(depths[:2])
 
 

@@ -299,6 +299,10 @@ def plot(folder: Path, group: str, rows: list[Row], peers: list[Peer], found: Fo
 
 def write(target: Path, rows: list[Row], peers: list[Peer], found: Found, took: str, disturbed: float) -> list[Path]:
     """The page, the plots, and the rounds' figures for whoever wants to look closer."""
+    raw = ROOT / "build" / "bench" / "results.json"  # first: what was measured is kept, whatever becomes of the rest
+    raw.write_text(
+        json.dumps({row: {name: vars(cell) for name, cell in cells.items()} for row, cells in found.items()}, indent=1)
+    )
     plots = target / "plots"
     plots.mkdir(parents=True, exist_ok=True)
     written = []
@@ -306,10 +310,6 @@ def write(target: Path, rows: list[Row], peers: list[Peer], found: Found, took: 
         written += plot(plots, group, [row for row in rows if row.group == group], peers, found)
     page = target / "results.md"
     page.write_text(markdown(rows, peers, found, took, disturbed, [path.name for path in written]), encoding="utf-8")
-    raw = ROOT / "build" / "bench" / "results.json"
-    raw.write_text(
-        json.dumps({row: {name: vars(cell) for name, cell in cells.items()} for row, cells in found.items()}, indent=1)
-    )
     return [page, raw, *written]
 
 

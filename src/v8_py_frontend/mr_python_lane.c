@@ -77,16 +77,31 @@ forget_taker(const crossing *gone)
   }
 }
 
+/* For the collector: what one of our objects refers to; NULL: nothing. */
+static int
+visit_all(mr__object *const *held, size_t count, mr__visit visit, void *data)
+{
+  int stop = 0;
+  for (size_t i = 0; i < count && !stop; i++)
+    if (held[i]) stop = visit(held[i], data);
+  return stop;
+}
+
+/* Likewise; none of them may be found in the object any more, as anything can happen meanwhile. */
+static int
+drop_all(mr__object *const *held, size_t count)
+{
+  for (size_t i = 0; i < count; i++)
+    if (held[i]) py.Py_DecRef(held[i]);
+  return 0;
+}
+
 /* The collector sees the functions through here: they may refer to the Context. */
 static int
 crossing_traverse(mr__object *self, mr__visit visit, void *data)
 {
   const crossing *visited = (const crossing *)self;
-  mr__object *const held[] = {self->type, visited->context, visited->plain, visited->waiting};
-  int stop = 0;
-  for (size_t i = 0; !stop && i < sizeof held / sizeof *held; i++)
-    if (held[i]) stop = visit(held[i], data);
-  return stop;
+  return visit_all((mr__object *[]){self->type, visited->context, visited->plain, visited->waiting}, 4, visit, data);
 }
 
 static int
@@ -96,9 +111,7 @@ crossing_clear(mr__object *self)
   forget_taker(cleared);
   mr__object *held[] = {cleared->context, cleared->plain, cleared->waiting};
   cleared->context = cleared->plain = cleared->waiting = NULL;
-  for (size_t i = 0; i < sizeof held / sizeof *held; i++)
-    if (held[i]) py.Py_DecRef(held[i]);
-  return 0;
+  return drop_all(held, 3);
 }
 
 static void
@@ -318,22 +331,17 @@ crossing_eval(mr__object *object, mr__object *const *arguments, mr__size count)
 static int
 handle_traverse(mr__object *self, mr__visit visit, void *data)
 {
-  const mr__handle_object *handle = (const mr__handle_object *)self;
-  int stop = visit(self->type, data);
-  if (!stop && handle->context) stop = visit(handle->context, data);
-  if (!stop && handle->crossing) stop = visit(handle->crossing, data);
-  return stop;
+  const mr__handle_object *visited = (const mr__handle_object *)self;
+  return visit_all((mr__object *[]){self->type, visited->context, visited->crossing}, 3, visit, data);
 }
 
 static int
 handle_clear(mr__object *self)
 {
-  mr__handle_object *handle = (mr__handle_object *)self;
-  mr__object *context = handle->context, *through = handle->crossing;
-  handle->context = handle->crossing = NULL;
-  if (context) py.Py_DecRef(context);
-  if (through) py.Py_DecRef(through);
-  return 0;
+  mr__handle_object *cleared = (mr__handle_object *)self;
+  mr__object *held[] = {cleared->context, cleared->crossing};
+  cleared->context = cleared->crossing = NULL;
+  return drop_all(held, 2);
 }
 
 static void
@@ -487,21 +495,16 @@ static int
 elements_traverse(mr__object *self, mr__visit visit, void *data)
 {
   const elements *visited = (const elements *)self;
-  int stop = visit(self->type, data);
-  if (!stop && visited->array) stop = visit(visited->array, data);
-  if (!stop && visited->ahead) stop = visit(visited->ahead, data);
-  return stop;
+  return visit_all((mr__object *[]){self->type, visited->array, visited->ahead}, 3, visit, data);
 }
 
 static int
 elements_clear(mr__object *self)
 {
   elements *cleared = (elements *)self;
-  mr__object *array = cleared->array, *ahead = cleared->ahead;
+  mr__object *held[] = {cleared->array, cleared->ahead};
   cleared->array = cleared->ahead = NULL;
-  if (array) py.Py_DecRef(array);
-  if (ahead) py.Py_DecRef(ahead);
-  return 0;
+  return drop_all(held, 2);
 }
 
 static void

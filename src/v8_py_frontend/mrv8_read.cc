@@ -207,6 +207,13 @@ Reader::ReadKey(Key *key)
   return MR_OK;
 }
 
+mr_status
+Reader::ReadProperty(Key *key, v8::Local<v8::Value> *value)
+{
+  mr_status status = ReadKey(key);
+  return status == MR_OK ? Read(value) : status;
+}
+
 /* Of what has more properties than an object's shape is looked for. */
 mr_status
 Reader::ReadLargeObject(uint32_t count, v8::Local<v8::Value> *value)
@@ -216,8 +223,7 @@ Reader::ReadLargeObject(uint32_t count, v8::Local<v8::Value> *value)
   for (uint32_t i = 0; i < count; i++) {
     Key key;
     v8::Local<v8::Value> item;
-    mr_status status = ReadKey(&key);
-    if (status == MR_OK) status = Read(&item);
+    mr_status status = ReadProperty(&key, &item);
     if (status != MR_OK) return status;
     if (object->CreateDataProperty(run_.context, key.name, item).IsNothing()) return MR_EXCEPTION;
   }
@@ -237,8 +243,7 @@ Reader::ReadObject(v8::Local<v8::Value> *value)
   for (uint32_t i = 0; i < count; i++) {
     Key key;
     v8::Local<v8::Value> item;
-    mr_status status = ReadKey(&key);
-    if (status == MR_OK) status = Read(&item);
+    mr_status status = ReadProperty(&key, &item);
     if (status != MR_OK) return status;
     names_.push_back(key.name);
     values_.emplace_back(item);

@@ -246,6 +246,7 @@ class Reader {
   mr_status ReadArray(v8::Local<v8::Value> *value);
   mr_status ReadNumbers(bool doubles, v8::Local<v8::Value> *value);
   mr_status ReadKey(Key *key);
+  mr_status ReadProperty(Key *key, v8::Local<v8::Value> *value);
   mr_status ReadLargeObject(uint32_t count, v8::Local<v8::Value> *value);
   mr_status MakeObject(size_t number, size_t first, uint64_t hash, v8::Local<v8::Value> *value);
   mr_status ReadObject(v8::Local<v8::Value> *value);

@@ -1,6 +1,8 @@
-"""V8's own loops: a builtin that a script gives a huge length or a huge string looks at the limits while it runs, and ends at the first that it reaches."""
+"""Loops end at the first limit that is reached: V8's own, when a script gives a builtin a huge length or a huge string, and the script's, when each turn is one long step."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
@@ -159,3 +161,46 @@ def test_what_else_ends_a_builtin(how):
         "text.replace(/y/g, 'z')",
     ]
     assert output_of(RUN, how, SETUP, *codes, timeout=1000) == ""
+
+
+# Later calls run what earlier ones have compiled, which looks at less: without the check at the end of a turn, some call of these runs for minutes.
+TURNS = """
+import faulthandler, json, sys, time
+from py_mini_racer import JSTimeoutException, MiniRacer, init_mini_racer
+
+init_mini_racer(flags=json.loads(sys.argv[1]))
+ctx = MiniRacer()
+ctx.eval("var bytes = new Uint8Array(1e8)")
+for code in sys.argv[2:]:
+    loop = ctx.eval(f"() => {{ {code} }}")
+    for call in range(6):
+        faulthandler.dump_traceback_later(120, exit=True)
+        start = time.thread_time()
+        try:
+            loop(timeout_sec=0.05)
+        except JSTimeoutException:
+            took = time.thread_time() - start
+            if took > 1:
+                print(f"{code}: call {call} after {took:.1f} seconds of CPU time")
+        else:
+            print(f"{code}: no timeout")
+faulthandler.cancel_dump_traceback_later()
+"""
+TIERS = {
+    "interpreter": ["--no-sparkplug", "--no-maglev", "--no-turbofan"],
+    "baseline": ["--always-sparkplug", "--no-maglev", "--no-turbofan"],
+    "Maglev": ["--always-sparkplug", "--no-turbofan", "--force-emit-interrupt-budget-checks"],
+    "all": [],
+}
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_loop_of_long_steps_ends(tier):
+    codes = [
+        "for (;;) bytes.fill(1)",
+        "let i = 0; while (true) i += bytes.indexOf(5)",
+        "do { var x = bytes.includes(5) } while (!x)",
+        "for (const x of function* () { for (;;) yield bytes.fill(1) }()) ;",
+        "outer: for (;;) for (;;) { bytes.fill(1); continue outer }",
+    ]
+    assert output_of(TURNS, json.dumps(TIERS[tier]), *codes, timeout=700) == ""

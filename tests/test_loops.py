@@ -1,4 +1,4 @@
-"""Loops end at the first limit that is reached: V8's own, when a script gives a builtin a huge length or a huge string, and the script's, when each turn is one long step."""
+"""A loop ends at the first limit that is reached: V8's own, when a builtin is given a huge length or string, and the script's, when each turn is one long step."""
 
 from __future__ import annotations
 
@@ -186,6 +186,31 @@ for code in sys.argv[2:]:
             print(f"{code}: no timeout")
 faulthandler.cancel_dump_traceback_later()
 """
+# One call after the other, with no loop and no function of the script's own between them, as it was just compiled and as the compiler has it that optimizes.
+STEPS = """
+import faulthandler, sys, time
+from py_mini_racer import JSTimeoutException, MiniRacer
+
+ctx = MiniRacer()
+ctx.eval("var few = new Uint8Array(3), many = new Uint8Array(1e8), numbers = new Array(5e6).fill(1), keys = {}; for (let i = 0; i < 2e5; i++) keys['k' + i] = i")
+for code, small, large in (case.split("|") for case in sys.argv[1:]):
+    function = ctx.eval(f"(a) => {{ {code * 1000} }}")
+    for warm in (False, True):
+        if warm:
+            ctx.eval("(f, a) => { for (let i = 0; i < 3000; i++) f(a) }")(function, ctx.eval(small))
+        faulthandler.dump_traceback_later(120, exit=True)
+        argument = ctx.eval(large)
+        start = time.thread_time()
+        try:
+            function(argument, timeout_sec=0.05)
+        except JSTimeoutException:
+            took = time.thread_time() - start
+            if took > 1:
+                print(f"{code} {'warm' if warm else 'cold'}: after {took:.1f} seconds of CPU time")
+        else:
+            print(f"{code}: no timeout")
+faulthandler.cancel_dump_traceback_later()
+"""
 TIERS = {
     "interpreter": ["--no-sparkplug", "--no-maglev", "--no-turbofan"],
     "baseline": ["--always-sparkplug", "--no-maglev", "--no-turbofan"],
@@ -204,3 +229,17 @@ def test_a_loop_of_long_steps_ends(tier):
         "outer: for (;;) for (;;) { bytes.fill(1); continue outer }",
     ]
     assert output_of(TURNS, json.dumps(TIERS[tier]), *codes, timeout=700) == ""
+
+
+def test_long_steps_without_a_loop_end():
+    cases = [
+        "a.fill(1);|few|many",
+        "a.indexOf(5);|few|many",
+        "a.fill(1);|[1]|numbers",
+        "[...a];|[1]|numbers",
+        "new ArrayBuffer(a);|1|1e8",
+        "new Array(a);|1|3e6",
+        "Reflect.ownKeys(a);|({})|keys",
+        "for (const key in a) break;|({})|keys",
+    ]
+    assert output_of(STEPS, *cases, timeout=700) == ""

@@ -240,6 +240,8 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_construct": (c_int32, _ON_VALUE_WITH_INPUT),
     "mr_get": (c_int32, _ON_VALUE_WITH_INPUT),
     "mr_set": (c_int32, _ON_VALUE_WITH_INPUT),
+    "mr_get_now": (c_int32, [c_uint64, c_uint64, c_char_p, c_size_t, c_void_p]),
+    "mr_set_now": (c_int32, [c_uint64, c_uint64, c_char_p, c_size_t]),
     "mr_delete": (c_int32, _ON_VALUE_WITH_INPUT),
     "mr_has": (c_int32, _ON_VALUE_WITH_INPUT),
     "mr_keys": (c_int32, _ON_VALUE),

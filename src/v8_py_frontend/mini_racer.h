@@ -353,6 +353,13 @@ MR_API mr_status mr_set(mr_context context, mr_handle object, const void *in, si
 MR_API mr_status mr_delete(mr_context context, mr_handle object, const void *in, size_t in_size, const mr_options *options, mr_result *result);
 MR_API mr_status mr_has(mr_context context, mr_handle object, const void *in, size_t in_size, const mr_options *options, mr_result *result);
 
+/* As mr_get() and mr_set(), when no code has to run for it and nobody to be waited for: a property of a plain object or an element of an array, while the calling thread was
+ * the last to use the context. For a client with a lock of its own, as an interpreter has, which can keep it meanwhile. MR_BUSY: nothing has happened, for whatever reason, and
+ * mr_get() or mr_set() is to be asked, which also says what is wrong.
+ * Runs JS: no. Errors: MR_BUSY, MR_BAD_ARGUMENT, MR_NO_MEMORY. */
+MR_API mr_status mr_get_now(mr_context context, mr_handle object, const void *in, size_t in_size, mr_result *result);
+MR_API mr_status mr_set_now(mr_context context, mr_handle object, const void *in, size_t in_size);
+
 /* The keys that a for-in loop meets, prototypes included, as an array of strings and numbers. */
 MR_API mr_status mr_keys(mr_context context, mr_handle object, const mr_options *options, mr_result *result);
 

@@ -42,6 +42,7 @@ typedef struct mr__context {
   mr_status became;
   bool becomes_fresh;
   bool soft_limit_reached;
+  bool crowded;          /* after the last collection the heap was half full, or more */
   bool interrupted;      /* it stands still while the interrupt hook runs: V8 must not be entered */
   atomic_bool has_tasks; /* V8 has posted one while somebody had the lock; anybody */
 

@@ -14,6 +14,7 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static mr__share *shares;
 static uint64_t budget, sum;
+atomic_bool mr__heaps_large; /* of the sum, when a collection last ended: it is past half of the budget */
 
 void
 mr__heaps_set(uint64_t bytes)
@@ -92,6 +93,7 @@ mr__heap_note(mr__context *context, uint64_t heap)
     sum += heap - share->heap;
     share->heap = heap;
   }
+  atomic_store_explicit(&mr__heaps_large, budget && sum > budget / 2, memory_order_relaxed);
   if (budget && grown && sum > budget / 2) {
     ask_idle();
     stopped = sum > budget && stop_largest();

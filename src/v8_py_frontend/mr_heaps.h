@@ -37,6 +37,15 @@ void mr__heap_settle(struct mr__context *context);
 void mr__heaps_lock_for_fork(void);
 void mr__heaps_unlock_after_fork(void);
 
+/* Whether the sum of all is so near the budget that each has to be looked at. Any thread. */
+extern atomic_bool mr__heaps_large;
+
+static inline bool
+mr__heaps_are_large(void)
+{
+  return atomic_load_explicit(&mr__heaps_large, memory_order_relaxed);
+}
+
 /* Bytes of heap of all contexts. */
 uint64_t mr__heaps_used(void);
 

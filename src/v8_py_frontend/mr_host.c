@@ -37,6 +37,7 @@ static size_t
 near_heap_limit(void *owner, size_t current_limit, size_t initial_limit)
 {
   mr__context *full = owner;
+  full->crowded = true;
   if (full->innermost)
     mr__level_stop_at(full->innermost, MR_MEMORY_LIMIT,
                       (mr__stop){"max_memory", (double)(full->max_memory ? full->max_memory : initial_limit), (double)current_limit});
@@ -48,6 +49,7 @@ heap_used(void *owner, size_t used, size_t committed)
 {
   mr__context *collected = owner;
   mr__heap_note(collected, committed);
+  collected->crowded = collected->max_memory && used > collected->max_memory / 2;
   if (!collected->innermost) collected->left_behind = used;
   /* An earlier call has taken more than there may be, and left it: this one may give it back, but take no more. */
   if (collected->max_memory && collected->innermost && used > collected->max_memory + UNWIND_ROOM / 4 && used > collected->left_behind + UNWIND_ROOM / 16)

@@ -204,10 +204,16 @@ wait_for(mr__lock *lock, mr__here *here, int64_t deadline)
 }
 
 bool
-mr__lock_try(mr__lock *lock)
+mr__lock_try_here(mr__lock *lock, mr__here *here)
 {
   int expected = FREE;
-  return !kept_until(lock) && atomic_compare_exchange_strong(&lock->state, &expected, HELD) && own(lock, mr__this_thread()) == MR_OK;
+  return !kept_until(lock) && atomic_compare_exchange_strong(&lock->state, &expected, HELD) && own(lock, here) == MR_OK;
+}
+
+bool
+mr__lock_try(mr__lock *lock)
+{
+  return mr__lock_try_here(lock, mr__this_thread());
 }
 
 mr_status

@@ -46,6 +46,7 @@ mr_status mr__lock_claim(mr__lock *lock);
 
 /* Takes the lock if it is free, also when it is cancelled. */
 bool mr__lock_try(mr__lock *lock);
+bool mr__lock_try_here(mr__lock *lock, struct mr__here *here);
 
 /* How many locks this thread holds. */
 uint32_t mr__locks_held(void);

@@ -430,16 +430,37 @@ encode_property(mr__writer *writer, mr__object *key, mr__object *context)
   return key->type == py.Unicode || key->type == py.Long ? mr__python_encode(writer, key, context) : 0;
 }
 
+#define LONG_WAY 31 /* after a property that could not be read or written at once; to try costs a third of what it saves */
+
+/* Whether it is worth a try to read or write one of its properties at once, with the GIL. Who limits a call's memory wants to hear of it. */
+static bool
+tries_now(mr__handle_object *self, const crossing *through)
+{
+  if (!self->long_way) return !through->options || !options_at(through->options)->max_memory;
+  self->long_way--;
+  return false;
+}
+
 /* object[key] */
 static mr__object *
 mapped_get(mr__object *object, mr__object *key)
 {
-  const mr__handle_object *self = (const mr__handle_object *)object;
+  mr__handle_object *self = (mr__handle_object *)object;
   const crossing *through = crossing_of(self);
   mr__writer writer MR__UNINITIALIZED;
   mr__writer_init(&writer);
   int outcome = through ? encode_property(&writer, key, self->context) : 0;
   mr__object *value = NULL;
+  if (outcome == 1 && tries_now(self, through)) {
+    mr_result result MR__UNINITIALIZED;
+    start(&result);
+    if (mr_get_now(through->id, self->handle, writer.data, writer.size, &result) == MR_OK) {
+      mr__writer_free(&writer);
+      return finish(MR_OK, &result, self->context);
+    }
+    mr_result_free(&result);
+    self->long_way = LONG_WAY;
+  }
   if (outcome == 1) {
     value = send(self, through, mr_get, &writer, 0);
     if (value != lane.hole) return value;
@@ -463,12 +484,19 @@ static int
 mapped_set(mr__object *object, mr__object *key, mr__object *value)
 {
   if (!value) return call_for_nothing(py.PyObject_CallMethodObjArgs(object, lane.delete_slowly, key, NULL));
-  const mr__handle_object *self = (const mr__handle_object *)object;
+  mr__handle_object *self = (mr__handle_object *)object;
   const crossing *through = crossing_of(self);
   mr__writer writer MR__UNINITIALIZED;
   mr__writer_init(&writer);
   int outcome = through && mr__writer_array(&writer, 2) ? encode_property(&writer, key, self->context) : 0;
   if (outcome == 1) outcome = mr__python_encode(&writer, value, self->context);
+  if (outcome == 1 && mr__python_is_simple(value) && tries_now(self, through)) {
+    if (mr_set_now(through->id, self->handle, writer.data, writer.size) == MR_OK) {
+      mr__writer_free(&writer);
+      return 0;
+    }
+    self->long_way = LONG_WAY;
+  }
   if (outcome == 1) return call_for_nothing(send(self, through, mr_set, &writer, 0));
   mr__writer_free(&writer);
   return outcome < 0 ? -1 : call_for_nothing(py.PyObject_CallMethodObjArgs(object, lane.set_slowly, key, value, NULL));

@@ -429,9 +429,9 @@ mr__writer_free(mr__writer *writer)
 {
   if (writer->data != writer->inline_data) free(writer->data);
   for (size_t i = 0; i < writer->held_count; i++) py.Py_DecRef(writer->held[i]);
-  free(writer->held);
-  free(writer->seen);
-  free(writer->seen_keys);
+  if (writer->held) free(writer->held);
+  if (writer->seen) free(writer->seen); /* seldom is there any, and each free() is a call */
+  if (writer->seen_keys) free(writer->seen_keys);
 }
 
 static uint8_t *

@@ -25,6 +25,7 @@ typedef struct mr__handle_object {
   mr__object *context;  /* the Context; NULL before it is set */
   mr__object *crossing; /* the Context's crossing; likewise */
   uint64_t handle;
+  uint32_t long_way; /* so many of its properties are not asked for at once, as the last one took the long way */
 } mr__handle_object;
 
 /* While large values are built, the collector is paused: it would look at a half-built one again and again. Nests. */

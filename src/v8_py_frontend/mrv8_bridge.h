@@ -206,6 +206,19 @@ void mrv8_isolate_delete(mrv8_isolate *isolate);
  * reason why it cannot be done. Whatever it returns, the isolate can be entered again. */
 mr_status mrv8_run(mrv8_isolate *isolate, const mrv8_request *request, mr_result *result);
 
+/* A property of an object. */
+typedef struct mrv8_property {
+  const mrv8_value *of;
+  uint64_t thread; /* as in mrv8_request, and known */
+  const void *in;  /* the key; to set it: [key, value] */
+  size_t in_size;
+} mrv8_property;
+
+/* (locked, outside of any run) Reads it, writes it, when that is done at once and runs no code. MR_OK; MR_BUSY: it is not, nothing has changed, and mrv8_run() is to be
+ * asked; MR_NO_MEMORY. */
+mr_status mrv8_get_now(mrv8_isolate *isolate, const mrv8_property *wanted, mr_result *result);
+mr_status mrv8_set_now(mrv8_isolate *isolate, const mrv8_property *wanted);
+
 /* (locked) Whether the last outermost run has left errors that the host is to be told of. To describe them may run the script's code. */
 int mrv8_has_news(const mrv8_isolate *isolate);
 

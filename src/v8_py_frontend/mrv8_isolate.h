@@ -159,6 +159,16 @@ void LimitStack(mrv8_isolate *self);
 /* How far from where the limit was set a thread may enter before it is set anew. */
 constexpr uintptr_t kDrift = 32 * 1024;
 
+/* The same for a thread that the core has numbered; 0: it has not. */
+inline void
+LimitStackOf(mrv8_isolate *self, uint64_t thread)
+{
+  auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  if (thread && self->entered_as == thread && here - self->entered_at + kDrift <= 2 * kDrift) return;
+  LimitStack(self);
+  self->entered_as = thread;
+}
+
 /* What V8 may find in a snapshot in place of addresses: each of our callbacks that something in a context can hold, in one order for all; the last is 0. */
 const intptr_t *ExternalReferences();
 void AddReferencesOfConsole(std::vector<intptr_t> *references);
@@ -192,10 +202,7 @@ class Stay {
   Stay(mrv8_isolate *self, const mrv8_value *realm, uint64_t thread)
       : isolate_scope_(self->isolate), handles_(self->isolate), context_(ContextOf(self, realm)), context_scope_(context_)
   {
-    auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-    if (thread && self->entered_as == thread && here - self->entered_at + kDrift <= 2 * kDrift) return;
-    LimitStack(self);
-    self->entered_as = thread;
+    LimitStackOf(self, thread);
   }
   Stay(const Stay &) = delete;
   Stay &operator=(const Stay &) = delete;

@@ -45,29 +45,40 @@ struct KnownNames {
 };
 
 mr_status
-Reader::ReadInternalized(v8::Local<v8::Value> *value)
+NameOf(mrv8_isolate *self, const uint8_t *bytes, uint32_t length, v8::Local<v8::Value> *value)
 {
-  uint32_t length = 0;
-  if (Left() >= sizeof length) std::memcpy(&length, at_, sizeof length);
-  if (!length || length > KnownNames::kMostBytes || Left() - sizeof length < length) return ReadLatin1(v8::NewStringType::kInternalized, value);
-  const uint8_t *bytes = at_ + sizeof length;
-  std::shared_ptr<KnownNames> &names = run_.self->names;
-  if (!names) names = std::make_shared<KnownNames>();
-  uint64_t hash = HashOfBytes(bytes, length);
-  KnownNames::Name *place = &names->places[hash % KnownNames::kPlaces];
-  if (place->size == length && std::memcmp(place->bytes, bytes, length) == 0) {
-    at_ = bytes + length;
-    *value = place->string.Get(run_.isolate);
-    return MR_OK;
+  v8::Local<v8::String> string;
+  KnownNames::Name *place = nullptr;
+  uint64_t hash = 0;
+  if (length <= KnownNames::kMostBytes) {
+    if (!self->names) self->names = std::make_shared<KnownNames>();
+    hash = HashOfBytes(bytes, length);
+    place = &self->names->places[hash % KnownNames::kPlaces];
+    if (length && place->size == length && std::memcmp(place->bytes, bytes, length) == 0) {
+      *value = place->string.Get(self->isolate);
+      return MR_OK;
+    }
   }
-  bool again = place->last == hash;
-  place->last = hash;
-  mr_status status = ReadLatin1(v8::NewStringType::kInternalized, value);
-  if (status != MR_OK || !again) return status;
-  place->string.Reset(run_.isolate, value->As<v8::String>());
+  if (length > static_cast<uint32_t>(v8::String::kMaxLength)) return MR_TOO_LARGE;
+  if (!v8::String::NewFromOneByte(self->isolate, bytes, v8::NewStringType::kInternalized, static_cast<int>(length)).ToLocal(&string)) return MR_EXCEPTION;
+  *value = string;
+  bool again = place && length && place->last == hash;
+  if (place) place->last = hash;
+  if (!again) return MR_OK;
+  place->string.Reset(self->isolate, string);
   place->size = static_cast<uint8_t>(length);
   std::memcpy(place->bytes, bytes, length);
   return MR_OK;
+}
+
+mr_status
+Reader::ReadInternalized(v8::Local<v8::Value> *value)
+{
+  uint32_t length = 0;
+  if (!TakeCount(&length, 1)) return MR_BAD_MESSAGE;
+  const uint8_t *bytes = at_;
+  at_ += length;
+  return NameOf(run_.self, bytes, length, value);
 }
 
 mr_status

@@ -147,6 +147,9 @@ void TellReleased(mrv8_isolate *self);
 void TellErrors(const Run &run);
 bool HasErrors(const Run &run);
 
+/* The string that V8 compares by identity, of a property's name in Latin-1. MR_OK, MR_TOO_LARGE, MR_EXCEPTION. */
+mr_status NameOf(mrv8_isolate *self, const uint8_t *bytes, uint32_t length, v8::Local<v8::Value> *value);
+
 /* Of code and names that are kept. Eight bytes at a time; who makes some that collide makes them as slow as if they were not kept. */
 inline uint64_t
 HashOfBytes(const uint8_t *code, size_t size)

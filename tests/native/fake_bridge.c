@@ -740,3 +740,30 @@ mrv8_run(mrv8_isolate *self, const mrv8_request *request, mr_result *result)
   leave(self);
   return status;
 }
+
+/* Of messages that begin with "now". */
+static bool
+is_at_once(mrv8_isolate *self, const mrv8_property *wanted)
+{
+  REQUIRE(self->depth == 0 && wanted->of->magic == VALUE_MAGIC && wanted->of->isolate == self && wanted->thread && wanted->in);
+  return wanted->in_size >= 3 && memcmp(wanted->in, "now", 3) == 0;
+}
+
+mr_status
+mrv8_get_now(mrv8_isolate *self, const mrv8_property *wanted, mr_result *result)
+{
+  bool at_once = is_at_once(self, wanted);
+  enter(self);
+  mr_status status = at_once ? put_int(result, 7) : MR_BUSY;
+  leave(self);
+  return status;
+}
+
+mr_status
+mrv8_set_now(mrv8_isolate *self, const mrv8_property *wanted)
+{
+  bool at_once = is_at_once(self, wanted);
+  enter(self);
+  leave(self);
+  return at_once ? MR_OK : MR_BUSY;
+}

@@ -1,4 +1,4 @@
-"""A loop ends at the first limit that is reached: V8's own, when a builtin is given a huge length or string, and the script's, when each turn is one long step."""
+"""A loop ends at the first limit reached: V8's own, when a builtin is given a huge length or string, and the script's, when each turn is one long step."""
 
 from __future__ import annotations
 
@@ -192,7 +192,8 @@ import faulthandler, sys, time
 from py_mini_racer import JSTimeoutException, MiniRacer
 
 ctx = MiniRacer()
-ctx.eval("var few = new Uint8Array(3), many = new Uint8Array(1e8), numbers = new Array(5e6).fill(1), keys = {}; for (let i = 0; i < 2e5; i++) keys['k' + i] = i")
+ctx.eval("var few = new Uint8Array(3)")
+ctx.eval("var many = new Uint8Array(1e8), numbers = new Array(5e6).fill(1), keys = {}; for (let i = 0; i < 2e5; i++) keys['k' + i] = i")
 for code, small, large in (case.split("|") for case in sys.argv[1:]):
     function = ctx.eval(f"(a) => {{ {code * 1000} }}")
     for warm in (False, True):

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.needs("source"), pytest.mark.timeout(1200)]
 
 # A builtin that looks at no limit runs for hours. How late one is counts in CPU time, which a busy machine does not change.
 RUN = """
-import faulthandler, sys, threading, time
+import faulthandler, signal, sys, threading, time
 from py_mini_racer import JSCPUTimeException, JSTerminatedException, JSTimeoutException, MiniRacer
 
 LATE = 5
@@ -22,7 +22,7 @@ ctx = MiniRacer(max_memory=1 << 30)
 ctx.eval(setup)
 for code in sys.argv[3:]:
     faulthandler.dump_traceback_later(300, exit=True)
-    timer = threading.Timer(0.2, ctx.interrupt)
+    timer = threading.Timer(0.2, ctx.interrupt if how == "interrupt" else lambda: signal.raise_signal(signal.SIGINT))
     start = time.thread_time()
     try:
         if how == "timeout":
@@ -38,6 +38,8 @@ for code in sys.argv[3:]:
         came = "timeout"
     except JSTerminatedException:
         came = "interrupt"
+    except KeyboardInterrupt:
+        came = "Ctrl-C"
     except Exception as error:
         came = repr(error)
     else:
@@ -152,15 +154,20 @@ def test_a_timeout_ends_a_builtin(group):
     assert output_of(RUN, "timeout", setup, *GROUPS[group], timeout=1000) == ""
 
 
-@pytest.mark.parametrize("how", ["cpu", "interrupt"])
+@pytest.mark.parametrize("how", ["cpu", "interrupt", "Ctrl-C"])
 def test_what_else_ends_a_builtin(how):
     codes = [
         "AP.every.call(long, yes)",
         "AP.indexOf.call(long, 5)",
         "new Array(2 ** 31).fill(0)",
         "text.replace(/y/g, 'z')",
+        "text.replace(/y/g, String)",
+        "text.split('y')",
+        "encodeURIComponent(text)",
+        "JSON.parse('[' + '1,'.repeat(1e8) + '1]')",
+        "numbers.sort()",
     ]
-    assert output_of(RUN, how, SETUP, *codes, timeout=1000) == ""
+    assert output_of(RUN, how, SETUP + NUMBERS, *codes, timeout=1000) == ""
 
 
 # Later calls run what earlier ones have compiled, which looks at less: without the check at the end of a turn, some call of these runs for minutes.

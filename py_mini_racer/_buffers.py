@@ -102,6 +102,8 @@ def element_of(view: memoryview) -> int | None:
 
 def own_handle(value: Any, view: memoryview, context: Context) -> int | None:
     """The handle of the buffer that `value` is a view of, if it is one of this context's, as a whole and with its own elements; a slice is not."""
+    from py_mini_racer._lane import Memory
+
     # numpy.asarray(view) and what was reshaped from it have the memoryview at the end of their chain.
     base = value
     for _ in range(8):
@@ -110,8 +112,8 @@ def own_handle(value: Any, view: memoryview, context: Context) -> int | None:
         base = getattr(base, "base", None)
     else:
         return None
-    memory: Any = getattr(base.obj, "memory", None)
-    if not isinstance(memory, _Memory) or memory.context is not context:
+    memory: Any = getattr(base.obj, "memory", base.obj)
+    if not isinstance(memory, (_Memory, Memory)) or memory.context is not context:
         return None
     # As many bytes, without gaps or turns, is all of it.
     whole = view.nbytes == memory.size and view.c_contiguous and element_of(view) == memory.element

@@ -72,6 +72,15 @@ class Function(Mapped):
     """Likewise."""
 
 
+class Memory:
+    """What a memoryview of a script's memory is of, where the library has made it. In the ctypes lane there is none."""
+
+    context: Context
+    handle: int
+    element: int
+    size: int
+
+
 def _decode_at(address: int, size: int, context: Context) -> Any:
     return _wire.decode(string_at(address, size), context)
 
@@ -94,5 +103,5 @@ offers = _open()
 decode_at, from_json = _decode_at, _from_json
 if offers is not None and not TYPE_CHECKING:
     decode_at, from_json = offers["decode_at"], offers["from_json"]
-    Handle, Mapped, Function = offers["Handle"], offers["Mapped"], offers["Function"]
+    Handle, Mapped, Function, Memory = offers["Handle"], offers["Mapped"], offers["Function"], offers["Memory"]
     _wire.encode, _wire.encode_array, _wire.decode = offers["encode"], offers["encode_array"], offers["decode"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 
 import numpy as np
 import pytest
 
-from py_mini_racer import JSClosedException, JSEvalException, JSValueError, MiniRacer
+from py_mini_racer import JSClosedException, JSConversionException, JSEvalException, JSValueError, MiniRacer
 
 MB = 1024 * 1024
 
@@ -343,3 +344,67 @@ def test_a_buffer_of_a_closed_context():
     ctx.close()
     with pytest.raises(JSClosedException):
         ctx.buffer(3)
+
+
+# --- what a view is of ---
+
+
+def test_views_go_back_as_the_arrays_that_they_are_of(ctx):
+    view, same = ctx.eval("var a = new Float64Array(4); a"), ctx.eval("(function (b) { return a === b; })")
+    assert same(view) is True
+    assert same(memoryview(view)) is True
+    assert same(view[:]) is True
+    assert same(view.cast("B").cast("d", (2, 2))) is True
+    assert same(np.asarray(view)) is True
+    for part in (view[1:], view[::-1], view[::2], view.cast("B"), bytes(view)):
+        assert same(part) is False
+    with MiniRacer() as other:
+        assert other.eval("(function (b) { return b.length; })")(view) == 4
+
+
+def test_a_view_of_a_realm_goes_back(ctx):
+    realm = ctx.new_realm()
+    view = realm.eval("var a = new Int16Array(4); a")
+    view[2] = 5
+    assert realm.eval("a[2]") == 5
+    assert realm.eval("(function (b) { return a === b; })")(view) is True
+
+
+def test_converters_come_first(ctx):
+    view = ctx.eval("new Uint8Array(4)")
+    ctx.register_type(memoryview, to_js=lambda value: len(value) * 100)
+    assert ctx.eval("(function (b) { return b; })")(view) == 400
+
+
+def test_a_released_view_is_an_error(ctx):
+    view = ctx.eval("new Uint8Array(4)")
+    view.release()
+    with pytest.raises(JSConversionException, match="released"):
+        ctx.eval("(function (b) { return b; })")(view)
+
+
+def test_nobody_makes_memory(ctx):
+    made = type(ctx.eval("new Uint8Array(4)").obj)()
+    with contextlib.suppress(BufferError):  # in the ctypes lane it is a ctypes array
+        assert len(memoryview(made)) == 4
+
+
+def test_views_live_longer_than_the_context():
+    ctx = MiniRacer()
+    small, large = ctx.eval("new Uint8Array([1, 2])"), ctx.eval("new Uint8Array(4_000_000).fill(7)")
+    array = np.asarray(large)
+    ctx.close()
+    del large
+    gc.collect()
+    assert small.tolist() == [1, 2]
+    assert int(array.sum()) == 7 * 4_000_000
+
+
+def test_views_in_a_cycle_are_collected(ctx):
+    for _ in range(3):
+        cycle: list[object] = [ctx.eval("new Uint8Array(1000)")]
+        cycle.append(cycle)
+        del cycle
+    gc.collect()
+    ctx.eval("0")
+    assert ctx._ctx.value_count() == 0

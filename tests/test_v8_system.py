@@ -127,7 +127,9 @@ def test_two_builds_at_once_wait_for_each_other(tool, tmp_path):
     both = [tool.start(**compilers), tool.start(**compilers)]
     shown = [process.communicate(timeout=60)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert any("waiting for another build" in text for text in shown)  # both, while somebody else builds on this machine
+    assert any(
+        "waiting for another build" in text for text in shown
+    )  # both, while somebody else builds on this machine
     assert sum("installed: " in text for text in shown) == 1
 
 

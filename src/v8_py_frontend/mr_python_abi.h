@@ -39,6 +39,17 @@ typedef struct mr__slot {
   void *function;
 } mr__slot;
 
+/* Py_buffer */
+typedef struct mr__buffer {
+  void *data;
+  mr__object *object;
+  mr__size size, item_size;
+  int read_only, dimensions;
+  char *format;
+  mr__size *shape, *strides, *sub_offsets;
+  void *internal;
+} mr__buffer;
+
 typedef struct mr__spec {
   const char *name;
   int size;
@@ -51,6 +62,11 @@ enum {
   MR__METHOD_FAST = 0x80, /* METH_FASTCALL */
   MR__MEMBER_OBJECT = 6,
   MR__MEMBER_UINT64 = 18, /* T_OBJECT, T_ULONGLONG */
+  MR__MEMBER_READ_ONLY = 1,
+  MR__BUFFER_FORMAT = 4,
+  MR__BUFFER_SHAPE = 8,
+  MR__BUFFER_STRIDES = 0x18, /* PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES */
+  MR__GET_BUFFER = 1,        /* Py_bf_getbuffer */
   MR__TYPE_BASE = 1 << 10,
   MR__TYPE_GC = 1 << 14,
   MR__TYPE_DEFAULT = 1 << 18, /* Py_TPFLAGS_BASETYPE, _HAVE_GC, _DEFAULT */
@@ -124,6 +140,10 @@ enum {
   X(void, PyObject_GC_Track, (void *))                                                   \
   X(void, PyObject_GC_UnTrack, (void *))                                                 \
   X(void *, PyType_GetSlot, (mr__object *, int))                                         \
+  X(mr__object *, PyType_GenericAlloc, (mr__object *, mr__size))                         \
+  X(mr__object *, PyMemoryView_FromObject, (mr__object *))                               \
+  X(int, PyObject_GetBuffer, (mr__object *, mr__buffer *, int))                          \
+  X(void, PyBuffer_Release, (mr__buffer *))                                              \
   X(mr__object *, PyType_FromSpec, (mr__spec *))                                         \
   X(mr__object *, PyType_FromSpecWithBases, (mr__spec *, mr__object *))                  \
   X(int, PyType_IsSubtype, (mr__object *, mr__object *))                                 \
@@ -142,15 +162,16 @@ enum {
 #define MR__PYTHON_EXTRAS(X) X(mr__object *, PyObject_Vectorcall, (mr__object *, mr__object *const *, size_t, mr__object *))
 
 /* member, symbol: objects that are there for good */
-#define MR__PYTHON_OBJECTS(X) \
-  X(None, _Py_NoneStruct)     \
-  X(True, _Py_TrueStruct)     \
-  X(False, _Py_FalseStruct)   \
-  X(Long, PyLong_Type)        \
-  X(Float, PyFloat_Type)      \
-  X(Unicode, PyUnicode_Type)  \
-  X(List, PyList_Type)        \
-  X(Tuple, PyTuple_Type)      \
+#define MR__PYTHON_OBJECTS(X)      \
+  X(None, _Py_NoneStruct)          \
+  X(True, _Py_TrueStruct)          \
+  X(False, _Py_FalseStruct)        \
+  X(Long, PyLong_Type)             \
+  X(Float, PyFloat_Type)           \
+  X(Unicode, PyUnicode_Type)       \
+  X(List, PyList_Type)             \
+  X(Tuple, PyTuple_Type)           \
+  X(MemoryView, PyMemoryView_Type) \
   X(Dict, PyDict_Type)
 
 /* member, symbol: variables that point to one */
@@ -158,7 +179,8 @@ enum {
   X(RuntimeError, PyExc_RuntimeError)     \
   X(TypeError, PyExc_TypeError)           \
   X(RecursionError, PyExc_RecursionError) \
-  X(MemoryError, PyExc_MemoryError)
+  X(MemoryError, PyExc_MemoryError)       \
+  X(BufferError, PyExc_BufferError)
 
 typedef struct mr__python {
 #define MR__PYTHON_MEMBER(result, name, parameters) result(*name) parameters;

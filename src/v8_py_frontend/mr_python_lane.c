@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mini_racer.h"
+#include "mr_python_buffer.h"
 #include "mr_python_json.h"
 #include "mr_python_lane.h"
 #include "mr_python_signals.h"
@@ -274,6 +275,19 @@ context_of(const crossing *self)
   if (context) py.Py_DecRef(context);
   py.PyErr_SetString(py.RuntimeError, "the context is gone");
   return NULL;
+}
+
+mr__object *
+mr__lane_home(mr__object *context, mr_context *id)
+{
+  mr__object *through = py.PyObject_GetAttr(context, lane.crossing), *home = NULL;
+  if (through && through->type == crossing_type) {
+    *id = ((const crossing *)through)->id;
+    home = context_of((const crossing *)through);
+  }
+  if (through) py.Py_DecRef(through);
+  if (!home) py.PyErr_Clear();
+  return home;
 }
 
 /* finish() for who has no reference to the Context: most answers need none. */
@@ -802,6 +816,10 @@ static const struct {
               {"failed", offsetof(mr__lane, failed), true},
               {"eval_slowly", offsetof(mr__lane, eval_slowly), true},
               {"timeout_sec", offsetof(mr__lane, timeout_sec), true},
+              {"crossing", offsetof(mr__lane, crossing), true},
+              {"converters", offsetof(mr__lane, converters), true},
+              {"to_js", offsetof(mr__lane, to_js), true},
+              {"obj", offsetof(mr__lane, obj), true},
               {"_call_slowly", offsetof(mr__lane, call_slowly), true},
               {"_get_slowly", offsetof(mr__lane, get_slowly), true},
               {"_set_slowly", offsetof(mr__lane, set_slowly), true},
@@ -826,7 +844,7 @@ mr_python_open(mr__object *package)
   mr__object *mapped = lane.handle_type ? new_type(&mapped_spec, lane.handle_type) : NULL;
   mr__object *function = mapped ? new_type(&function_spec, mapped) : NULL;
   bool ok = crossing_type && elements_type && function && give(package, "Crossing", crossing_type) && give(package, "Handle", lane.handle_type) &&
-            give(package, "Mapped", mapped) && give(package, "Function", function);
+            give(package, "Mapped", mapped) && give(package, "Function", function) && give(package, "Memory", mr__python_memory_type());
   for (size_t i = 0; ok && i < sizeof functions / sizeof *functions; i++)
     ok = give(package, functions[i].name, py.PyCFunction_NewEx(&functions[i], NULL, NULL));
   return ok ? 1 : -1;

@@ -12,4 +12,7 @@ MR_API int mr_python_open(mr__object *package);
 /* A callback, with the GIL: does it when it is a plain function with scalars. 1: done; 0: it is not for the lane, which has done nothing; -1: with a Python exception. */
 int mr__lane_call(mr_context context, uint64_t number, const uint8_t *in, uint64_t size, mr_reply *reply);
 
+/* The Context that a Context or a face of it belongs to, with a reference, and its id; NULL: it is none of ours. */
+mr__object *mr__lane_home(mr__object *context, mr_context *id);
+
 #endif /* MR_PYTHON_LANE_H_ */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mr_python_buffer.h"
+#include "mr_python_lane.h"
 #include "mr_wire.h"
 
 /* --- reading --- */
@@ -136,6 +138,20 @@ ask(mr__object *context, mr__object *name, const uint64_t *numbers, int count)
   return answer;
 }
 
+/* NULL, without an exception: it is for _buffers.py. */
+static mr__object *
+view_at(const uint8_t *at, mr__object *context)
+{
+  const mr__python_buffer buffer = {at[1], at[2], u64_at(at + 3), u64_at(at + 11), u64_at(at + 19), u64_at(at + 27)};
+  if (buffer.flags || !buffer.size || !buffer.store || buffer.element > MR_ELEMENT_DATA_VIEW) return NULL;
+  mr_context id = 0;
+  mr__object *home = mr__lane_home(context, &id);
+  if (!home) return NULL;
+  mr__object *view = mr__python_view(home, id, &buffer);
+  py.Py_DecRef(home);
+  return view;
+}
+
 static mr__object *
 new_reference(mr__object *object)
 {
@@ -168,6 +184,8 @@ scalar_at(const uint8_t *at, mr__object *context, bool inside)
   case MR_TAG_HANDLE:
     return ask(context, lane.wrap, (uint64_t[]){at[1], u64_at(at + 2)}, 2);
   case MR_TAG_BUFFER: {
+    mr__object *view = view_at(at, context);
+    if (view || py.PyErr_Occurred()) return view;
     const uint64_t numbers[] = {at[1], at[2], u64_at(at + 3), u64_at(at + 11), u64_at(at + 19), u64_at(at + 27)};
     return ask(context, lane.view, numbers, 6);
   }
@@ -600,16 +618,42 @@ hold(mr__writer *writer, mr__object *object)
 }
 
 static int
+put_handle(mr__writer *writer, mr__object *holder, mr_handle handle)
+{
+  uint8_t *at = hold(writer, holder) ? room(writer, 10) : NULL;
+  if (!at) return out_of_memory();
+  at[0] = MR_TAG_HANDLE;
+  at[1] = 0;
+  memcpy(at + 2, &handle, sizeof handle);
+  return DONE;
+}
+
+static int
 encode_handle(mr__writer *writer, mr__object *value, mr__object *context)
 {
   const mr__handle_object *handle = (const mr__handle_object *)value;
   if (handle->context != context) return SLOWLY; /* an error, and its text */
-  uint8_t *at = hold(writer, value) ? room(writer, 10) : NULL;
-  if (!at) return out_of_memory();
-  at[0] = MR_TAG_HANDLE;
-  at[1] = 0;
-  memcpy(at + 2, &handle->handle, sizeof handle->handle);
-  return DONE;
+  return put_handle(writer, value, handle->handle);
+}
+
+static bool
+has_converters(mr__object *context)
+{
+  mr__object *converters = py.PyObject_GetAttr(context, lane.converters), *to_js = converters ? py.PyObject_GetAttr(converters, lane.to_js) : NULL;
+  bool any = !to_js || to_js->type != py.Dict || py.PyDict_Size(to_js);
+  if (converters) py.Py_DecRef(converters);
+  if (to_js) py.Py_DecRef(to_js);
+  else py.PyErr_Clear();
+  return any;
+}
+
+/* Of a memoryview: the buffer that it is of, if it is a script's. */
+static int
+encode_view(mr__writer *writer, mr__object *view, mr__object *context)
+{
+  mr_handle handle = has_converters(context) ? 0 : mr__python_handle_of(view, context);
+  if (!handle) return SLOWLY;
+  return put_handle(writer, view, handle);
 }
 
 /* A scalar of a type that C does not know, such as a datetime. */
@@ -647,6 +691,7 @@ encode_scalar(mr__writer *writer, mr__object *value, mr__object *context)
   else if (value == lane.undefined) tag = MR_TAG_UNDEFINED;
   if (tag) return done(put_number(writer, tag, NULL, 0));
   if (py.PyType_IsSubtype(value->type, lane.handle_type)) return encode_handle(writer, value, context);
+  if (type == py.MemoryView) return encode_view(writer, value, context);
   return encode_rare(writer, value, context);
 }
 

@@ -73,16 +73,20 @@ def _inbox_of(context: Context, loop: AbstractEventLoop) -> Inbox:
 class _Wait:
     """One await of a submission. Called with its outcome on any thread, or never when the loop is gone."""
 
-    __slots__ = ("_inbox", "future", "over", "variables")
+    __slots__ = ("_inbox", "future", "over", "pending", "variables")
 
     def __init__(self, context: Context, loop: AbstractEventLoop) -> None:
         self._inbox = _inbox_of(context, loop)
         self.future: Future[tuple[Any, BaseException | None]] = loop.create_future()
+        self.pending = False  # the promise was found to be, and has a listener
         self.over = False
         self.variables = copy_context()
 
     def __call__(self, value: Any, error: BaseException | None) -> None:
-        self._inbox.put(self, value, error)
+        if value is _wire.HOLE_VALUE:
+            self.pending = True
+        else:
+            self._inbox.put(self, value, error)
 
     def settle(self, value: Any, error: BaseException | None) -> None:
         self.over = True
@@ -139,9 +143,9 @@ async def awaited(
     context = promise._context
     wait = _Wait(context, loop)
     promise._begin_wait(wait, options)
-    timer, pending = None, False
+    timer = None
     try:
-        value, pending = _asked(promise, options)
+        value = _asked(promise, options, wait)
         if value is not _wire.HOLE_VALUE:
             return value
         timer = loop.call_at(until[0], wait.settle, None, until[1]) if until else None
@@ -151,7 +155,7 @@ async def awaited(
             context.cancel(options.call)
             raise
     finally:
-        promise._end_wait(options, given_up=pending and not wait.over)
+        promise._end_wait(options, given_up=wait.pending and not wait.over)
         if timer is not None:
             timer.cancel()
     if error is not None:
@@ -162,8 +166,8 @@ async def awaited(
     return value
 
 
-def _asked(promise: JSPromiseImpl, options: _dll.Options) -> tuple[Any, bool]:
-    """The value of a settled promise. HOLE_VALUE: the host is going to be told. And whether the promise was found pending."""
+def _asked(promise: JSPromiseImpl, options: _dll.Options, wait: _Wait) -> Any:
+    """The value of a settled promise. HOLE_VALUE: the wait is going to be told."""
     context = promise._context
     if not options.flags & _dll.COPY:  # a copy may take long, and call the script's getters
         options.flags |= _dll.TRY
@@ -172,9 +176,10 @@ def _asked(promise: JSPromiseImpl, options: _dll.Options) -> tuple[Any, bool]:
         except JSBusyError:  # another thread is in the context
             pass
         else:
-            return value, value is _wire.HOLE_VALUE
+            wait.pending = value is _wire.HOLE_VALUE
+            return value
     context.submit(_dll.DO_AWAIT, promise._wire_handle, None, options)
-    return _wire.HOLE_VALUE, False
+    return _wire.HOLE_VALUE
 
 
 async def settled(context: Context, promise: JSPromiseImpl, message: Callable[[], _wire.Message]) -> None:

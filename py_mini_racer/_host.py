@@ -309,6 +309,9 @@ class Host:
         except Exception as problem:  # noqa: BLE001 (who waits shall have it)
             error = problem
         if value is _wire.HOLE_VALUE:
+            found = self.waiting.get(number)
+            if found is not None:
+                found(value, None)
             return
         if isinstance(error, JSTerminatedException):
             error = _interrupt.take() or error

@@ -294,6 +294,14 @@ NewSnapshotCreator(v8::Isolate *isolate, const v8::Isolate::CreateParams &params
 }
 #endif
 
+/* What the isolate's objects are known to hold outside of the heap, in bytes, buffers included. HeapStatistics knows of buffers alone. */
+inline uint64_t
+ExternalMemory(v8::Isolate *isolate)
+{
+  int64_t bytes = isolate->AdjustAmountOfExternalAllocatedMemory(0);
+  return bytes > 0 ? static_cast<uint64_t>(bytes) : 0;
+}
+
 /* Whether a script can make the memory smaller, or V8 may take pages of it away. */
 inline bool
 CanShrink(const v8::BackingStore &store)

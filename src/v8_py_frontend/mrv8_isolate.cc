@@ -91,7 +91,11 @@ OnCollected(v8::Isolate *isolate, v8::GCType, v8::GCCallbackFlags, void *data)
   v8::HeapStatistics heap;
   isolate->GetHeapStatistics(&heap);
   mrv8::BuffersCollected(self);
-  self->host->heap_used(self->owner, heap.used_heap_size(), heap.total_heap_size());
+  /* What objects hold outside of the heap counts as heap, but for the bytes of buffers, which have a limit of their own. */
+  mrv8_buffers buffers;
+  mrv8_buffers_of(self, &buffers);
+  uint64_t external = mrv8::ExternalMemory(isolate), outside = external > buffers.bytes ? external - buffers.bytes : 0;
+  self->host->heap_used(self->owner, heap.used_heap_size() + outside, heap.total_heap_size());
 }
 
 void

@@ -67,6 +67,9 @@ const bytes = new Uint8Array(2 ** 30), numbers = new Float64Array(2 ** 25);
 for (let i = 0; i < 2 ** 20; i++) numbers[i] = Math.random();
 for (let i = 2 ** 20; i < numbers.length; i *= 2) numbers.copyWithin(i, 0, i);
 """
+HUGE = """
+const huge = Array(2 ** 26).fill('1'.repeat(200) + 'e999');
+"""
 GROUPS = {
     "callbacks": [
         "AP.every.call(long, yes)",
@@ -138,6 +141,21 @@ GROUPS = {
         "JSON.parse('[' + '[],'.repeat(3e7) + '1]')",
         "JSON.stringify(Array(2 ** 25).fill(1))",
     ],
+    "ordinary arrays": [
+        "huge.forEach(encodeURI)",
+        "huge.map(encodeURI)",
+        "huge.filter(encodeURI)",
+        "huge.every(encodeURI)",
+        "huge.some(Date.parse)",
+        "huge.find(Date.parse)",
+        "huge.findIndex(Date.parse)",
+        "huge.findLast(Date.parse)",
+        "huge.findLastIndex(Date.parse)",
+        "huge.reduce(encodeURI)",
+        "huge.reduceRight(encodeURI)",
+        "Object.entries(huge)",
+        "Object.entries(new Float32Array(2 ** 26))",
+    ],
     "typed arrays": [
         "bytes.every(Array)",
         "bytes.forEach(Boolean)",
@@ -150,8 +168,16 @@ GROUPS = {
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_timeout_ends_a_builtin(group):
-    setup = SETUP + (NUMBERS if group == "typed arrays" else "")
+    setup = SETUP + {"typed arrays": NUMBERS, "ordinary arrays": HUGE}.get(group, "")
     assert output_of(RUN, "timeout", setup, *GROUPS[group], timeout=1000) == ""
+
+
+def test_a_timeout_ends_a_copy_of_a_typed_array():
+    run = RUN.replace("LATE = 5", "LATE = 2")
+    assert (
+        output_of(run, "timeout", "const bytes = new Uint8Array(2 ** 30 - 2 ** 20)", "bytes.toReversed()", timeout=1000)
+        == ""
+    )
 
 
 @pytest.mark.parametrize("how", ["cpu", "interrupt", "Ctrl-C"])

@@ -81,9 +81,12 @@ class Question {
   bool Tell(uint64_t id)
   {
     mrv8_isolate *self = run_.self;
+    uint64_t limited = self->limited;
     self->host->call(self->owner, id, message_.data, message_.size, &reply_);
-    self->entered_by = 0; /* the host may have gone far down the stack, or a call from there has set the limit */
-    LimitStack(self);
+    if (limited != self->limited) { /* by a call from there, for another place on the stack */
+      self->entered_by = 0;
+      LimitStack(self);
+    }
     return !EndIfStopped(run_);
   }
 
@@ -297,6 +300,10 @@ mr_status
 mrv8_reply_set(mr_reply *reply, uint32_t outcome, const void *message, size_t size, const mr_slice *buffers, size_t buffer_count)
 {
   v8::Isolate *isolate = reply->self->isolate;
+  if (outcome == MR_REPLY_RETURN && mrv8::ReadScalar(isolate, message, size, &reply->value)) {
+    reply->thrown = reply->hole = false;
+    return MR_OK;
+  }
   v8::TryCatch caught(isolate);
   mrv8::Run run{reply->self, isolate, isolate->GetCurrentContext(), &mrv8::kNoRequest, nullptr};
   mrv8::Reader reader(run, message, size, buffers, buffer_count);

@@ -127,6 +127,7 @@ mrv8::LimitStack(mrv8_isolate *self)
   const ThisThread &thread = Thread();
   auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   if (self->entered_by == thread.number && here - self->entered_at + kDrift <= 2 * kDrift) return;
+  self->limited++;
   self->entered_as = 0;
   self->entered_by = thread.number;
   self->entered_at = here;

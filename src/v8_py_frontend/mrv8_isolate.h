@@ -117,6 +117,7 @@ struct mrv8_isolate {
   uint64_t max_stack = 0;               /* bytes that JavaScript may use of a thread's stack */
   uint64_t stack_of_call = 0;           /* the same in the call that runs; 0: it has no limit of its own */
   uintptr_t entered_at = 0;             /* where on its stack the thread was that the stack limit was last set for */
+  uint64_t limited = 0;                 /* how often it was set */
   uintptr_t stack_limit = 0;            /* address, for the thread that is inside */
   uint64_t entered_by = 0;              /* a number of that thread, never used again */
   uint64_t entered_as = 0;              /* the same, as the core numbers it; 0: unknown */

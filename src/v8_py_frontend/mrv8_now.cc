@@ -73,41 +73,19 @@ class Scalars {
     return TakeText(&bytes, &length) && mrv8::NameOf(self_, bytes, length, key) == MR_OK;
   }
 
+  /* The last. */
   bool TakeValue(v8::Local<v8::Value> *value)
   {
-    v8::Isolate *isolate = self_->isolate;
     char tag = 0;
-    double number = 0;
-    if (!Take(&tag)) return false;
-    switch (tag) {
-      case MR_TAG_INT32:
-        return TakeNumber(value);
-      case MR_TAG_DOUBLE:
-        if (!Take(&number)) return false;
-        *value = v8::Number::New(isolate, number);
-        return true;
-      case MR_TAG_LATIN1: {
-        const uint8_t *bytes = nullptr;
-        uint32_t length = 0;
-        v8::Local<v8::String> text;
-        if (!TakeText(&bytes, &length)) return false;
-        if (!v8::String::NewFromOneByte(isolate, bytes, v8::NewStringType::kNormal, static_cast<int>(length)).ToLocal(&text)) return false;
-        *value = text;
-        return true;
-      }
-      case MR_TAG_TRUE:
-      case MR_TAG_FALSE:
-        *value = v8::Boolean::New(isolate, tag == MR_TAG_TRUE);
-        return true;
-      case MR_TAG_NULL:
-        *value = v8::Null(isolate);
-        return true;
-      case MR_TAG_UNDEFINED:
-        *value = v8::Undefined(isolate);
-        return true;
-      default:
-        return false;
-    }
+    const uint8_t *bytes = at_;
+    uint32_t length = 0;
+    v8::Local<v8::String> text;
+    bool scalar = mrv8::ReadScalar(self_->isolate, at_, static_cast<size_t>(end_ - at_), value);
+    if (scalar) at_ = end_;
+    if (scalar || !Take(&tag) || tag != MR_TAG_LATIN1 || !TakeText(&bytes, &length)) return scalar;
+    if (!v8::String::NewFromOneByte(self_->isolate, bytes, v8::NewStringType::kNormal, static_cast<int>(length)).ToLocal(&text)) return false;
+    *value = text;
+    return true;
   }
 
   bool AtEnd() const { return at_ == end_; }

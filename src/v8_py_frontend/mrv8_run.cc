@@ -404,16 +404,26 @@ Operate(const Run &run, Answer *answer)
 /* Microtasks and the tasks that V8 has posted. What they throw goes to the host later. False when they were stopped: a task of V8's may catch that itself, as
  * the one of FinalizationRegistry does. */
 bool
+RunTasks(const Run &run, v8::TryCatch *ignored)
+{
+  v8::MicrotaskQueue *microtasks = run.self->microtasks.get();
+  auto stopped = [&] { return ignored->HasTerminated() || run.self->terminating.load(); };
+  do microtasks->PerformCheckpoint(run.isolate);
+  while (!stopped() && mrv8::RunForegroundTask(run.self));
+  if (!stopped()) {
+    if (ignored->HasCaught()) ignored->Reset();
+    return true;
+  }
+  mrv8::TellLost(run.self);
+  return false;
+}
+
+/* The same while an exception waits to be written. */
+bool
 RunTasks(const Run &run)
 {
   v8::TryCatch ignored(run.isolate);
-  v8::MicrotaskQueue *microtasks = run.self->microtasks.get();
-  auto stopped = [&] { return ignored.HasTerminated() || run.self->terminating.load(); };
-  do microtasks->PerformCheckpoint(run.isolate);
-  while (!stopped() && mrv8::RunForegroundTask(run.self));
-  if (!stopped()) return true;
-  mrv8::TellLost(run.self);
-  return false;
+  return RunTasks(run, &ignored);
 }
 
 /* A timer's throw goes to the host, as there is no caller. */
@@ -430,7 +440,7 @@ Perform(const Run &run)
   v8::TryCatch caught(run.isolate);
   Answer answer;
   mr_status status = Operate(run, &answer);
-  if (run.request->outermost && !caught.HasTerminated() && !RunTasks(run)) return MR_TERMINATED;
+  if (run.request->outermost && !caught.HasTerminated() && !(status == MR_OK ? RunTasks(run, &caught) : RunTasks(run))) return MR_TERMINATED;
   if (status == MR_OK && !answer.written) status = answer.hole ? mrv8::WriteTag(run, MR_TAG_HOLE) : mrv8::Write(run, answer.value);
   if (caught.HasTerminated() || run.isolate->IsExecutionTerminating()) return MR_TERMINATED;
   bool runs_code = status == MR_EXCEPTION || (run.request->options->flags & MR_COPY); /* the answer is made with getters, which may leave microtasks */

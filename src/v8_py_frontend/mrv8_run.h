@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "mr_wire.h"
 #include "mrv8_isolate.h"
 
 namespace mrv8 {
@@ -149,6 +150,33 @@ bool HasErrors(const Run &run);
 
 /* The string that V8 compares by identity, of a property's name in Latin-1. MR_OK, MR_TOO_LARGE, MR_EXCEPTION. */
 mr_status NameOf(mrv8_isolate *self, const uint8_t *bytes, uint32_t length, v8::Local<v8::Value> *value);
+
+/* A message that is no more than a number, a boolean, null or undefined: nothing can go wrong with these. False: it is another one. */
+inline bool
+ReadScalar(v8::Isolate *isolate, const void *message, size_t size, v8::Local<v8::Value> *value)
+{
+  const auto *bytes = static_cast<const char *>(message);
+  int32_t whole = 0;
+  double number = 0;
+  if (size == 1 + sizeof whole && *bytes == MR_TAG_INT32) {
+    std::memcpy(&whole, bytes + 1, sizeof whole);
+    *value = v8::Integer::New(isolate, whole);
+  } else if (size == 1 + sizeof number && *bytes == MR_TAG_DOUBLE) {
+    std::memcpy(&number, bytes + 1, sizeof number);
+    *value = v8::Number::New(isolate, number);
+  } else if (size != 1) {
+    return false;
+  } else if (*bytes == MR_TAG_TRUE || *bytes == MR_TAG_FALSE) {
+    *value = v8::Boolean::New(isolate, *bytes == MR_TAG_TRUE);
+  } else if (*bytes == MR_TAG_NULL) {
+    *value = v8::Null(isolate);
+  } else if (*bytes == MR_TAG_UNDEFINED) {
+    *value = v8::Undefined(isolate);
+  } else {
+    return false;
+  }
+  return true;
+}
 
 /* Of code and names that are kept. Eight bytes at a time; who makes some that collide makes them as slow as if they were not kept. */
 inline uint64_t

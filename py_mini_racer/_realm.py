@@ -63,7 +63,7 @@ class RealmContext:
 class JSRealm(MiniRacer):
     """A realm of a MiniRacer: globals of its own, on the same heap, under the same limits. `MiniRacer.new_realm` makes it.
 
-    It is used as a MiniRacer is, and costs a third of the time and a sixth of the memory. What it shares with the others: the heap and its limits, the
+    It is used as a MiniRacer is, and costs a sixth of the time and of the memory. What it shares with the others: the heap and its limits, the
     lock (one of them runs at a time), timers' and promises' queue, `register_type`, numbers such as `heap_stats`. Objects may be passed from one to another.
 
     Realms keep the globals of scripts apart that do not know of each other; they are no wall against hostile ones. For those there are MiniRacers.

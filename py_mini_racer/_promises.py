@@ -70,7 +70,7 @@ class JSPromiseImpl(JSObjectImpl, JSPromise):
             copy_options(context, max_depth, max_bytes, maps, timeout) if copy else make_options(timeout_sec=timeout)
         )
         self._begin_wait(waiter, options)
-        pending = False
+        pending = True  # a call that was stopped may have found it so
         try:
             value = context.on("mr_await", self._wire_handle, None, options)
             pending = value is _wire.HOLE_VALUE

@@ -18,6 +18,7 @@ from py_mini_racer import JSCPUTimeException, JSTerminatedException, JSTimeoutEx
 
 LATE = 5
 how, setup = sys.argv[1:3]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background processes ignore it
 ctx = MiniRacer(max_memory=1 << 30)
 ctx.eval(setup)
 for code in sys.argv[3:]:

@@ -352,7 +352,8 @@ def test_waits_that_are_given_up_leave_one_listener():
                     await asyncio.wait_for(promise.get_async(copy=True), 0.05)
 
         asyncio.run(copy_often())
-        assert ctx.stats()["awaited"] - before <= 4  # as one that is given up while it is just being asked keeps its own
+        # One that is given up just when it is being asked keeps its own.
+        assert ctx.stats()["awaited"] - before <= 4
         assert ctx._ctx is not None
         assert not ctx._ctx.host.waiting
         results: list[Any] = []

@@ -182,8 +182,6 @@ CASES = excused(
         "array concatenated with itself": PEAK,
         "ArrayBuffers of no size to speak of": UNCOUNTED,
         "ArrayBuffers of no size": UNCOUNTED,
-        "WebAssembly memory that grows": DEAF,
-        "WebAssembly memories": ABORT,
         "Intl objects": NO_ROOM,
         "Intl objects that know ranges": NO_ROOM,
         "texts in segmenters": NO_ROOM,

@@ -820,6 +820,7 @@ static const struct {
               {"converters", offsetof(mr__lane, converters), true},
               {"to_js", offsetof(mr__lane, to_js), true},
               {"obj", offsetof(mr__lane, obj), true},
+              {"isascii", offsetof(mr__lane, isascii), true},
               {"_call_slowly", offsetof(mr__lane, call_slowly), true},
               {"_get_slowly", offsetof(mr__lane, get_slowly), true},
               {"_set_slowly", offsetof(mr__lane, set_slowly), true},

@@ -586,18 +586,29 @@ put_text(mr__writer *writer, char tag, mr__object *bytes, size_t unit)
   return at ? DONE : size / unit > UINT32_MAX ? SLOWLY : out_of_memory();
 }
 
+/* Of a long one, which is not to keep its UTF-8: what is ASCII has it anyway. */
+static bool
+is_ascii(mr__object *text)
+{
+  mr__object *answer = py.PyObject_CallMethodObjArgs(text, lane.isascii, NULL);
+  if (answer) py.Py_DecRef(answer);
+  else py.PyErr_Clear();
+  return answer == py.True;
+}
+
 static int
 encode_text(mr__writer *writer, mr__object *value)
 {
   mr__size length = py.PyUnicode_GetLength(value), size = -1;
-  const char *text = length <= LONG_TEXT ? py.PyUnicode_AsUTF8AndSize(value, &size) : NULL;
+  bool plain = length <= LONG_TEXT || (length <= (mr__size)UINT32_MAX && is_ascii(value));
+  const char *text = plain ? py.PyUnicode_AsUTF8AndSize(value, &size) : NULL;
   if (text && size == length) { /* ASCII */
     if (!put_head(writer, MR_TAG_LATIN1, (uint32_t)size)) return out_of_memory();
     uint8_t *at = room(writer, (size_t)size);
     if (at) memcpy(at, text, (size_t)size);
     return done(at != NULL);
   }
-  if (length <= LONG_TEXT && !text) py.PyErr_Clear(); /* lone surrogates */
+  if (plain && !text) py.PyErr_Clear(); /* lone surrogates */
   int latin1 = put_text(writer, MR_TAG_LATIN1, py.PyUnicode_AsLatin1String(value), 1);
   if (latin1 != SLOWLY) return latin1;
   return put_text(writer, MR_TAG_UTF16, py.PyUnicode_AsEncodedString(value, "utf-16-le", "surrogatepass"), 2);

@@ -6,13 +6,13 @@
 
 /* What the package tells the lane when it opens it; mr_python_lane.c. */
 typedef struct mr__lane {
-  mr__object *undefined, *hole;                    /* JSUndefined, _wire.HOLE_VALUE */
-  mr__object *encode, *encode_array, *decode;      /* of _wire.py, in Python */
-  mr__object *scalar;                              /* the message of a scalar that C does not know, as bytes; None when it is no scalar */
-  mr__object *date;                                /* _wire.date_from() */
-  mr__object *wrap, *view, *failed, *eval_slowly;  /* names of the Context's methods */
-  mr__object *timeout_sec;                         /* a call's keyword */
-  mr__object *crossing, *converters, *to_js, *obj; /* names of attributes: of a Context, of its converters, of a memoryview */
+  mr__object *undefined, *hole;                              /* JSUndefined, _wire.HOLE_VALUE */
+  mr__object *encode, *encode_array, *decode;                /* of _wire.py, in Python */
+  mr__object *scalar;                                        /* the message of a scalar that C does not know, as bytes; None when it is no scalar */
+  mr__object *date;                                          /* _wire.date_from() */
+  mr__object *wrap, *view, *failed, *eval_slowly;            /* names of the Context's methods */
+  mr__object *timeout_sec;                                   /* a call's keyword */
+  mr__object *crossing, *converters, *to_js, *obj, *isascii; /* names of attributes: of a Context, of its converters, of a memoryview, of a str */
   mr__object *call_slowly, *get_slowly, *set_slowly, *delete_slowly, *missing;
   mr__object *answer, *raised; /* of _host.py: what becomes of a callback that the lane has called */ /* names of methods of its objects */
   mr__object *handle_type;                                                                            /* the base of what has a handle */

@@ -443,5 +443,27 @@ def _new_lock() -> Any:
     return allocate_lock()
 
 
+def _imported_now() -> list[str]:
+    """What some thread imports at this moment, of the package's modules, which are imported when they are first needed, and of Python's."""
+    return [
+        name
+        for name in list(_importlib._module_locks)
+        if name.startswith("py_mini_racer.") or name.partition(".")[0] in sys.stdlib_module_names
+    ]
+
+
+def _before_fork() -> None:
+    """Takes the lock when no import is half done: in the child its thread is not there, and who needs the module next would wait for ever."""
+    while True:
+        waited = _imported_now()
+        for name in waited:
+            _importlib._lock_unlock_module(name)  # waits for who is at it, unless that is this thread
+        _lock.acquire()
+        if not set(_imported_now()) - set(waited):
+            return
+        _lock.release()
+
+
+_importlib: Any = sys.modules["_frozen_importlib"]
 _lock = _new_lock()
-register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+register_at_fork(before=_before_fork, after_in_parent=_lock.release, after_in_child=_lock.release)

@@ -82,6 +82,32 @@ def test_children_of_a_process_with_four_busy_threads(flags):
 
 
 @pytest.mark.needs("fork")
+def test_children_of_a_process_whose_threads_open_their_first_contexts():
+    for _ in range(10):
+        code = (
+            CHILD
+            + """
+stop = False
+def work():
+    with MiniRacer() as ctx:
+        while not stop:
+            ctx.new_realm().close()
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+def child():
+    with MiniRacer() as ctx:
+        assert ctx.new_realm().eval("1 + 1") == 2
+print([in_child(child) for _ in range(3)])
+stop = True
+for thread in threads:
+    thread.join()
+"""
+        )
+        assert output_of(code, timeout=200) == "[0, 0, 0]"
+
+
+@pytest.mark.needs("fork")
 def test_a_context_that_another_thread_is_in_is_forked_and_others_are_not():
     code = (
         CHILD

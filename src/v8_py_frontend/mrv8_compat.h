@@ -294,11 +294,15 @@ NewSnapshotCreator(v8::Isolate *isolate, const v8::Isolate::CreateParams &params
 }
 #endif
 
-/* What the isolate's objects are known to hold outside of the heap, in bytes, buffers included. HeapStatistics knows of buffers alone. */
+/* What the isolate's objects are known to hold outside of the heap, in bytes, buffers included. HeapStatistics knows of buffers alone, and what
+ * this is deprecated for has no way to ask. */
 inline uint64_t
 ExternalMemory(v8::Isolate *isolate)
 {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   int64_t bytes = isolate->AdjustAmountOfExternalAllocatedMemory(0);
+#pragma GCC diagnostic pop
   return bytes > 0 ? static_cast<uint64_t>(bytes) : 0;
 }
 

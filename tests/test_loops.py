@@ -197,55 +197,51 @@ def test_what_else_ends_a_builtin(how):
     assert output_of(RUN, how, SETUP + NUMBERS, *codes, timeout=1000) == ""
 
 
-# Later calls run what earlier ones have compiled, which looks at less: without the check at the end of a turn, some call of these runs for minutes.
-TURNS = """
+# Each call is one of long steps; what is printed is what did not end in time.
+LONG_STEPS = """
 import faulthandler, json, sys, time
 from py_mini_racer import JSTimeoutException, MiniRacer, init_mini_racer
 
+def expect_end(what, function, *arguments):
+    faulthandler.dump_traceback_later(120, exit=True)
+    start = time.thread_time()
+    try:
+        function(*arguments, timeout_sec=0.05)
+    except JSTimeoutException:
+        took = time.thread_time() - start
+        if took > 1:
+            print(f"{what}: after {took:.1f} seconds of CPU time")
+    else:
+        print(f"{what}: no timeout")
+    faulthandler.cancel_dump_traceback_later()
+"""
+# Later calls run what earlier ones have compiled, which looks at less: without the check at the end of a turn, some call of these runs for minutes.
+TURNS = (
+    LONG_STEPS
+    + """
 init_mini_racer(flags=json.loads(sys.argv[1]))
 ctx = MiniRacer()
 ctx.eval("var bytes = new Uint8Array(1e8)")
 for code in sys.argv[2:]:
     loop = ctx.eval(f"() => {{ {code} }}")
     for call in range(6):
-        faulthandler.dump_traceback_later(120, exit=True)
-        start = time.thread_time()
-        try:
-            loop(timeout_sec=0.05)
-        except JSTimeoutException:
-            took = time.thread_time() - start
-            if took > 1:
-                print(f"{code}: call {call} after {took:.1f} seconds of CPU time")
-        else:
-            print(f"{code}: no timeout")
-faulthandler.cancel_dump_traceback_later()
+        expect_end(f"{code}, call {call}", loop)
 """
+)
 # One call after the other, with no loop and no function of the script's own between them, as it was just compiled and as the compiler has it that optimizes.
-STEPS = """
-import faulthandler, sys, time
-from py_mini_racer import JSTimeoutException, MiniRacer
-
+STEPS = (
+    LONG_STEPS
+    + """
 ctx = MiniRacer()
 ctx.eval("var few = new Uint8Array(3)")
 ctx.eval("var many = new Uint8Array(1e8), numbers = new Array(5e6).fill(1), keys = {}; for (let i = 0; i < 2e5; i++) keys['k' + i] = i")
 for code, small, large in (case.split("|") for case in sys.argv[1:]):
     function = ctx.eval(f"(a) => {{ {code * 1000} }}")
-    for warm in (False, True):
-        if warm:
-            ctx.eval("(f, a) => { for (let i = 0; i < 3000; i++) f(a) }")(function, ctx.eval(small))
-        faulthandler.dump_traceback_later(120, exit=True)
-        argument = ctx.eval(large)
-        start = time.thread_time()
-        try:
-            function(argument, timeout_sec=0.05)
-        except JSTimeoutException:
-            took = time.thread_time() - start
-            if took > 1:
-                print(f"{code} {'warm' if warm else 'cold'}: after {took:.1f} seconds of CPU time")
-        else:
-            print(f"{code}: no timeout")
-faulthandler.cancel_dump_traceback_later()
+    expect_end(f"{code}, cold", function, ctx.eval(large))
+    ctx.eval("(f, a) => { for (let i = 0; i < 3000; i++) f(a) }")(function, ctx.eval(small))
+    expect_end(f"{code}, warm", function, ctx.eval(large))
 """
+)
 TIERS = {
     "interpreter": ["--no-sparkplug", "--no-maglev", "--no-turbofan"],
     "baseline": ["--always-sparkplug", "--no-maglev", "--no-turbofan"],

@@ -93,7 +93,7 @@ class Question {
   /* `status`: of the writing. */
   HostAnswer Ask(mr_status status, uint64_t id)
   {
-    if (status == MR_OK && run_.self->reading_ahead) status = MR_BUSY;
+    if (status == MR_OK && run_.self->runs_no_code) status = MR_BUSY;
     if (status == MR_OK && !Tell(id)) return {v8::Local<v8::Value>(), false, false};
     if (status != MR_OK) {
       run_.self->host->forget(run_.self->owner, &message_);
@@ -138,7 +138,7 @@ AskHost(v8::Isolate *isolate, uint64_t id, uint32_t operation, const v8::Local<v
 void
 TellHost(v8::Isolate *isolate, uint64_t id, const std::vector<v8::Local<v8::Value>> &values)
 {
-  if (SelfOf(isolate)->reading_ahead) return ThrowError(isolate, mr_status_text(MR_BUSY));
+  if (SelfOf(isolate)->runs_no_code) return ThrowError(isolate, mr_status_text(MR_BUSY));
   Question question(isolate);
   const Run &run = question.run();
   mr_status status = WriteHead(run, MR_TAG_ARRAY, static_cast<uint32_t>(values.size()));

@@ -102,7 +102,7 @@ struct mrv8_isolate {
   std::shared_ptr<mrv8::KnownNames> names;     /* null: there was no name of a property yet */
   std::shared_ptr<mrv8::KnownShapes> shapes;   /* null: there was no object yet */
   v8::Global<v8::Context> context;
-  bool reading_ahead = false;                   /* no code may run, the host's neither */
+  bool runs_no_code = false;                    /* no code may run, the host's neither */
   bool console = false;                         /* the host wants to hear of it */
   bool realms = false;                          /* there is, or was, another one */
   std::shared_ptr<const mrv8::Bytes> blob;      /* what the isolate was made of; null: V8's own */

@@ -57,11 +57,11 @@ class Ahead {
  public:
   explicit Ahead(const Run &run) : run_(run), caught_(run.isolate), no_code_(run.isolate, v8::Isolate::DisallowJavascriptExecutionScope::THROW_ON_FAILURE)
   {
-    run.self->reading_ahead = true;
+    run.self->runs_no_code = true;
   }
   Ahead(const Ahead &) = delete;
   Ahead &operator=(const Ahead &) = delete;
-  ~Ahead() { run_.self->reading_ahead = false; }
+  ~Ahead() { run_.self->runs_no_code = false; }
 
   bool Get(v8::Local<v8::Array> array, uint32_t index, v8::Local<v8::Value> *value)
   {

@@ -25,11 +25,11 @@ class Moment {
   {
     caught_.SetCaptureMessage(false);
     mrv8::LimitStackOf(self, thread);
-    self->reading_ahead = true;
+    self->runs_no_code = true;
   }
   Moment(const Moment &) = delete;
   Moment &operator=(const Moment &) = delete;
-  ~Moment() { self_->reading_ahead = false; }
+  ~Moment() { self_->runs_no_code = false; }
 
   v8::Local<v8::Context> context() const { return context_; }
 

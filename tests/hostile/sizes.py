@@ -110,7 +110,7 @@ _CASES = [
         "a string of 2 ** 29 - 24 characters, twice",
         "(() => { const s = 'x'.repeat(2 ** 29 - 24); return s + s; })()",
         "RangeError",
-        max_memory=1024 * MB,
+        max_memory=1536 * MB,
     ),
     Case("a property whose name is huge", "({ ['x'.repeat(1e7)]: 1 })", _ANY, "keys"),
     Case(

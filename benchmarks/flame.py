@@ -16,13 +16,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WIDTH, HEIGHT, LEAST = 1200, 18, 0.7  # of the page and of a frame in pixels; frames that would be narrower are left out
+WIDTH, HEIGHT, LEAST = 1200, 18, 1.0  # of the page and of a frame in pixels; frames that would be narrower are left out
 # Where a frame belongs, and its colour.
 KINDS = (
     ("JavaScript", "#d9a514"),
@@ -33,17 +33,28 @@ KINDS = (
 )
 COLOURS = dict(KINDS)
 CHILD = """
-import sys, time
+import gc, os, sys, time
 import py_mini_racer
 py_mini_racer.init_mini_racer(flags=("--perf-basic-prof", "--interpreted-frames-native-stack"))
 if hasattr(sys, "activate_stack_trampoline"):
     sys.activate_stack_trampoline("perf")
 from benchmarks.worker import prepare
-work = prepare("ours", sys.argv[1])
+row, seconds, answers = sys.argv[1], float(sys.argv[2]), int(sys.argv[4])
+orders = open(int(sys.argv[3]), "w", buffering=1)
+work = prepare("ours", row)
 print("ready", flush=True)
 sys.stdin.readline()
-work.samples(float(sys.argv[2]))
-import os
+def perf(order):
+    print(order, file=orders)
+    os.read(answers, 16)
+end = time.perf_counter() + seconds
+while time.perf_counter() < end:
+    if work.timed.before:
+        work.timed.before()
+    gc.collect()
+    perf("enable")
+    work.timer.timeit(work.times if work.timed.single else work.times * 100)
+    perf("disable")
 os._exit(0)
 """
 
@@ -78,17 +89,42 @@ def short(name: str) -> str:
     return re.sub(r"\((?:[^()]|\([^()]*\))*\)( const)?$", "", name) or name
 
 
+def is_script(frame: tuple[str, str]) -> bool:
+    """Whether a frame is JavaScript, or a builtin that it calls or is called by."""
+    name, kind = frame
+    return kind == "JavaScript" or name.startswith("Builtins_")
+
+
+def path_of(stack: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """A stack from the outermost frame to the innermost, without what recursion repeats, which would be a tower that hides what is on top of it.
+    JavaScript that calls JavaScript is its innermost frame; a function of V8 that comes again above itself, and V8 alone between, is there once.
+    """
+    path: list[tuple[str, str]] = []
+    for scripts, run in groupby(reversed(stack), is_script):
+        for name, kind in list(run)[-1 if scripts else 0 :]:
+            for place in range(len(path) - 1, -1, -1):
+                if path[place][1] != kind:
+                    break
+                if path[place][0] == name:
+                    del path[place:]
+                    break
+            path.append((name, kind))
+    return path
+
+
 def fold(lines: Iterable[str]) -> Frame:
-    """The tree of what `perf script` prints: a head line, frames from the innermost to the outermost, an empty line."""
-    root, stack = Frame("all", "system"), list[tuple[str, str]]()
+    """The tree of what `perf script` prints: a head line with the thread's name, frames from the innermost to the outermost, an empty line."""
+    root, stack, thread = Frame("all", "system"), list[tuple[str, str]](), ""
     for line in [*lines, ""]:
         if frame := re.match(r"\s+[0-9a-f]+ (.+) \((.*)\)$", line):
             name, module = short(frame[1]), frame[2]
             stack.append((Path(module).name if name == "[unknown]" else name, kind_of(name, module)))
-        elif not line.strip() and stack:
+        elif line.strip():
+            thread = line.split()[0]
+        elif stack:
             place = root
             place.samples += 1
-            for name, kind in reversed(stack):
+            for name, kind in [(thread, "system"), *path_of(stack)]:
                 place = place.children.setdefault(name, Frame(name, kind))
                 place.samples += 1
             stack = []
@@ -106,7 +142,7 @@ def boxes(frame: Frame, left: float, level: int, scale: float, total: int, depth
     if width < LEAST:
         return []
     top = (depth - level) * HEIGHT + 44
-    label = html.escape(frame.name[: int(width / 6.6)]) if width > 20 else ""
+    label = html.escape(frame.name.replace("v8::internal::", "")[: int(width / 6.8)]) if width > 20 else ""
     title = html.escape(f"{frame.name} ({frame.kind}): {frame.samples / total:.1%}")
     box = f'x="{left:.1f}" y="{top}" width="{max(width - 0.5, 0.5):.1f}" height="{HEIGHT - 1}" fill="{COLOURS[frame.kind]}" rx="2"'
     lines = [f'<g><title>{title}</title><rect {box}/><text x="{left + 3:.1f}" y="{top + 12.5}">{label}</text></g>']
@@ -141,10 +177,13 @@ def record(row: str, lane: str, seconds: float, symbols: Path | None, folder: Pa
         "MINI_RACER_LANE": lane,
         "BENCH_FILES": str(ROOT / "build" / "bench" / "files"),
     }
+    data = folder / "perf.data"
+    (obeys, orders), (answers, answering) = os.pipe(), os.pipe()
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, row, str(seconds)],
+        [sys.executable, "-c", CHILD, row, str(seconds), str(orders), str(answers)],
         env=environ,
         cwd=folder,
+        pass_fds=(orders, answers),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -153,28 +192,13 @@ def record(row: str, lane: str, seconds: float, symbols: Path | None, folder: Pa
     assert child.stdout is not None
     if child.stdout.readline() != "ready\n":
         raise SystemExit(f"flame: the row {row} could not be set up")
-    data = folder / "perf.data"
-    line = [
-        "perf",
-        "record",
-        "-q",
-        "-e",
-        "cpu-clock:u",
-        "-F",
-        "2500",
-        "--call-graph",
-        "fp",
-        "-o",
-        str(data),
-        "-p",
-        str(child.pid),
-    ]
-    watcher = subprocess.Popen(line)
-    time.sleep(0.5)
-    child.stdin.write("\n")
-    child.stdin.close()
-    child.wait()
-    watcher.wait()
+    # It waits until it is told to begin (-D -1), and pauses while the child prepares its next sample.
+    line = ["perf", "record", "-q", "-e", "cpu-clock:u", "-F", "2500", "--call-graph", "fp", "-D", "-1"]
+    line += ["--control", f"fd:{obeys},{answering}", "-o", str(data), "-p", str(child.pid)]
+    with subprocess.Popen(line, pass_fds=(obeys, answering)):
+        child.stdin.write("\n")
+        child.stdin.close()
+        child.wait()
     perf = ["perf", "--buildid-dir", str(folder / "symbols")]
     if symbols is not None:
         subprocess.run([*perf, "buildid-cache", "-a", str(symbols)], check=True)

@@ -76,6 +76,21 @@ def test_what_stays_after_a_bomb_counts():
 
 
 @pytest.mark.needs("source")
+@pytest.mark.parametrize(("flag", "full"), [("--trace-gc", False), ("--preconfigured-old-space-size=0", True)])
+def test_the_first_full_collection_waits(flag, full):
+    """By V8's own rule it comes early where young objects die, as soon as some stay."""
+    code = "for (let i = 0; i < 5e6; i++) [i]; for (var kept = [], i = 0; i < 6e5; i++) kept.push([i, i, i, i, i, i])"
+    printed = output_of(f"""
+        from py_mini_racer import MiniRacer, init_mini_racer
+        init_mini_racer(flags=["--trace-gc", "{flag}"])
+        ctx = MiniRacer(max_memory=256 << 20)
+        ctx.eval("{code}")
+    """)
+    assert "Scavenge" in printed
+    assert ("Mark-Compact" in printed) == full
+
+
+@pytest.mark.needs("source")
 def test_one_large_object():
     """It is larger than the room that a stopped script is given at a time."""
     code = """

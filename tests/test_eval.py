@@ -399,6 +399,30 @@ def test_a_kept_code_has_the_options_of_its_call(ctx):
         assert (ctx.eval("where"), realm.eval("where")) == ("context", "realm")
 
 
+def test_errors_of_a_code_are_the_same_each_time(ctx):
+    """At first V8 forgets the code, then it remembers it, and then it is kept."""
+    ctx.eval("function fail() { throw new Error('failed') }")
+    for code, line in (("\n\n  let 1x = 2", 3), ("\n  fail()", 2), ("'use strict'\nundeclared = 1", 2)):
+        for offset in (0, 10):
+            seen = [thrown_by(ctx, code, line_offset=offset) for _ in range(5)]
+            assert len({(type(error), str(error), error.column, tuple(error.frames)) for error in seen}) == 1
+            for error in seen:
+                at = error.line if isinstance(error, JSParseException) else error.frames[-1][2]
+                assert at == line + offset
+
+
+def test_codes_that_come_back_after_many_others(ctx):
+    """More than one remembers, twice over; the second time in another realm, and as functions that are called later."""
+    realm = ctx.new_realm()
+    numbers = range(3000)
+    for place in (ctx, realm, ctx):
+        place.eval("var n = 0, functions = []")
+        for number in numbers:
+            assert place.eval(f"functions.push(() => {number} + n); n += 1") == number + 1
+        assert place.eval("functions.length") == len(numbers)
+        assert place.eval("functions.every((f, i) => f() === i + n)") is True
+
+
 def test_a_kept_code_evaluates_itself(ctx):
     def again(number: int) -> Any:
         return ctx.eval("again(--depth < 0 ? 0 : depth)") if number else ctx.eval("'bottom'")

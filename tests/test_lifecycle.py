@@ -292,6 +292,30 @@ def test_what_python_lets_go_javascript_collects():
     assert output_of(code) == "0\n49 [1, 2, 3]"
 
 
+@pytest.mark.needs("source")
+def test_what_was_evaluated_once_is_collected():
+    """V8's cache of compiled scripts would keep it, and what it was compiled to, for some collections more."""
+    code = """
+        from py_mini_racer import MiniRacer, init_mini_racer
+        init_mini_racer(flags=["--expose-gc"])
+        with MiniRacer() as ctx:
+            def used():
+                ctx.eval("gc()")
+                return ctx.heap_stats()["used_heap_size"]
+
+            ctx.eval("var count = 0")
+            before = used()
+            for number in range(2000):
+                ctx.eval(f"count += 1 // {number:04000}")
+            print(ctx.eval("count"), used() - before < 2_000_000)
+            for number in range(100, 200):
+                for _ in range(2):
+                    ctx.eval(f"count += 1 // {number}")
+            print(ctx.eval("count"))
+    """
+    assert output_of(code) == "2000 True\n2200"
+
+
 def test_a_mini_racer_can_be_referenced_weakly(ctx):
     assert weakref.ref(ctx)() is ctx
 

@@ -37,12 +37,12 @@ struct Answer {
 void
 Eval(const Run &run, Answer *answer)
 {
-  bool rejected = false;
+  bool first = false, rejected = false;
   v8::Local<v8::UnboundScript> script;
   v8::Local<v8::Script> bound;
-  mrv8::KnownScript *place = mrv8::FindScript(run, &bound);
+  mrv8::KnownScript *place = mrv8::FindScript(run, &bound, &first);
   if (!bound.IsEmpty()) return answer->Take(bound->Run(run.context));
-  if (!mrv8::CompileScript(run, &rejected, &answer->status).ToLocal(&script)) {
+  if (!mrv8::CompileScript(run, first, &rejected, &answer->status).ToLocal(&script)) {
     answer->flags = MR_X_PARSE;
     return;
   }

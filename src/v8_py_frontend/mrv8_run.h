@@ -54,12 +54,14 @@ void WriteDetail(const Run &run, const std::u16string &text);
 /* Appends a handle that has been made. */
 mr_status WriteHandle(const Run &run, uint8_t kind, mr_handle handle);
 
-/* The request's code, compiled; with the cache of an earlier compilation, when it has one. Empty: see `status`; MR_EXCEPTION: it cannot be parsed. */
-v8::MaybeLocal<v8::UnboundScript> CompileScript(const Run &run, bool *rejected, mr_status *status);
+/* The request's code, compiled; with the cache of an earlier compilation, when it has one. `first`: V8 need not remember it. Empty: see `status`; MR_EXCEPTION: it
+ * cannot be parsed. */
+v8::MaybeLocal<v8::UnboundScript> CompileScript(const Run &run, bool first, bool *rejected, mr_status *status);
 
-/* What the request's code was compiled to, if that is kept. Else where to keep it, if it is short and plain and has come before; NULL. */
+/* What the request's code was compiled to, if that is kept. Else where to keep it, if it is short and plain and has come before; NULL. `first`: it is short, and has
+ * not come before, as far as one remembers. */
 struct KnownScript;
-KnownScript *FindScript(const Run &run, v8::Local<v8::Script> *script);
+KnownScript *FindScript(const Run &run, v8::Local<v8::Script> *script, bool *first);
 void KeepScript(const Run &run, KnownScript *place, v8::Local<v8::Script> script);
 
 /* Tells the host of a script's cache. */

@@ -65,11 +65,12 @@ Keep(const Run &run, v8::Local<v8::UnboundScript> script)
 
 }  // namespace
 
-/* --- short codes that are evaluated again and again ---
+/* --- short codes that are evaluated again and again, and those that are evaluated once ---
  *
  * V8 finds what it has compiled, too, but it makes a string of the code first, hashes that, and makes a new function of what it finds: together that is as long as a
  * short script takes. Here a code that comes for the second time is kept with its function, which is run as often as it comes. What is evaluated once takes no place
- * from these. */
+ * from these, and none in V8's cache: there it would stay for some collections, which would find more and more of it. Of what has come, the hash is remembered;
+ * who comes again after too many others is taken for new, and is no more than compiled once more. */
 
 struct KnownScript {
   uint64_t hash = 0; /* of the code that came last and is not the one that is kept */
@@ -80,26 +81,48 @@ struct KnownScript {
 };
 
 struct KnownScripts {
-  static constexpr size_t kPlaces = 64, kMostBytes = 4096;
+  static constexpr size_t kPlaces = 64, kMostBytes = 4096, kSets = 512, kOfSet = 4;
   KnownScript places[kPlaces];
+  uint32_t seen[kSets][kOfSet] = {}; /* the upper halves of hashes, by the lower ones; the last one first */
 };
 
+namespace {
+
+/* Whether it has come before; from now on it has. */
+bool
+IsSeen(KnownScripts *scripts, uint64_t hash)
+{
+  uint32_t *set = scripts->seen[hash % KnownScripts::kSets];
+  auto mark = static_cast<uint32_t>(hash >> 32);
+  for (size_t i = 0; i < KnownScripts::kOfSet; i++)
+    if (set[i] == mark) return true;
+  std::memmove(set + 1, set, (KnownScripts::kOfSet - 1) * sizeof *set);
+  *set = mark;
+  return false;
+}
+
+}  // namespace
+
 KnownScript *
-FindScript(const Run &run, v8::Local<v8::Script> *script)
+FindScript(const Run &run, v8::Local<v8::Script> *script, bool *first)
 {
   const mrv8_request *request = run.request;
   const mr_options *options = request->options;
   mrv8_isolate *self = run.self;
-  if (request->in_size > KnownScripts::kMostBytes || request->realm || options->filename || options->line_offset || options->column_offset ||
-      options->buffer_count || (options->flags & MR_CODE_CACHE) || self->creator)
-    return nullptr;
+  *first = false;
+  if (request->in_size > KnownScripts::kMostBytes || options->buffer_count || (options->flags & MR_CODE_CACHE) || self->creator) return nullptr;
   if (!self->scripts) self->scripts = std::make_shared<KnownScripts>();
   uint64_t hash = HashOfBytes(static_cast<const uint8_t *>(request->in), request->in_size);
   KnownScript *place = &self->scripts->places[hash % KnownScripts::kPlaces];
-  bool kept = place->kept_hash == hash && !place->script.IsEmpty() && place->encoding == options->encoding && place->code.size() == request->in_size;
-  if (kept && std::memcmp(place->code.data(), request->in, request->in_size) == 0) *script = place->script.Get(run.isolate);
-  else if (place->hash != hash) place->hash = hash;
-  else return place;
+  bool plain = !request->realm && !options->filename && !options->line_offset && !options->column_offset;
+  bool kept = plain && place->kept_hash == hash && !place->script.IsEmpty() && place->encoding == options->encoding && place->code.size() == request->in_size;
+  if (kept && std::memcmp(place->code.data(), request->in, request->in_size) == 0) {
+    *script = place->script.Get(run.isolate);
+    return nullptr;
+  }
+  *first = !IsSeen(self->scripts.get(), hash);
+  if (plain && place->hash == hash) return place;
+  if (plain) place->hash = hash;
   return nullptr;
 }
 
@@ -113,7 +136,7 @@ KeepScript(const Run &run, KnownScript *place, v8::Local<v8::Script> script)
 }
 
 v8::MaybeLocal<v8::UnboundScript>
-CompileScript(const Run &run, bool *rejected, mr_status *status)
+CompileScript(const Run &run, bool first, bool *rejected, mr_status *status)
 {
   const mr_options *options = run.request->options;
   const mr_slice *cache = options->buffer_count ? &options->buffers[0] : nullptr;
@@ -128,7 +151,9 @@ CompileScript(const Run &run, bool *rejected, mr_status *status)
   v8::ScriptCompiler::Source source(code, origin, data); /* it frees `data`, but not what that points to */
   auto how = cache ? v8::ScriptCompiler::kConsumeCodeCache : v8::ScriptCompiler::kNoCompileOptions;
   v8::Local<v8::UnboundScript> script;
-  if (!v8::ScriptCompiler::CompileUnboundScript(run.isolate, &source, how).ToLocal(&script)) return v8::MaybeLocal<v8::UnboundScript>();
+  /* With our patch, V8 then keeps it in no cache of its own either. */
+  auto why = first ? v8::ScriptCompiler::kNoCacheBecauseCacheTooCold : v8::ScriptCompiler::kNoCacheNoReason;
+  if (!v8::ScriptCompiler::CompileUnboundScript(run.isolate, &source, how, why).ToLocal(&script)) return v8::MaybeLocal<v8::UnboundScript>();
   *rejected = cache && source.GetCachedData()->rejected;
   *status = MR_OK;
   return script;
@@ -148,7 +173,7 @@ CompileOnly(const Run &run, uint8_t *flags)
   bool rejected = false;
   mr_status status = MR_OK;
   v8::Local<v8::UnboundScript> script;
-  if (!CompileScript(run, &rejected, &status).ToLocal(&script)) {
+  if (!CompileScript(run, false, &rejected, &status).ToLocal(&script)) {
     *flags = MR_X_PARSE;
     return status;
   }

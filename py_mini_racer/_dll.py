@@ -232,6 +232,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mr_running_call": (c_uint64, []),
     "mr_release": (None, [c_uint64, POINTER(c_uint64), c_size_t]),
     "mr_store_release": (None, [c_uint64]),
+    "mr_store_release_now": (c_int32, [c_uint64]),
     "mr_soft_limit": (c_int32, [c_uint64, c_uint64]),
     "mr_soft_limit_reached": (c_int32, [c_uint64, POINTER(c_int32)]),
     "mr_eval": (c_int32, _ON_CONTEXT_WITH_INPUT),

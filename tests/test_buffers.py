@@ -209,6 +209,28 @@ def test_a_script_that_asks_for_too_much(ctx):
     assert ctx.eval("1 + 1") == 2
 
 
+def test_the_same_object_again_and_again(ctx):
+    """The last one that Python let go of is remembered, and held by nobody."""
+    ctx.eval("""globalThis.gone = 0; globalThis.registry = new FinalizationRegistry(() => { gone++; });
+        globalThis.fresh = () => { const a = new Uint8Array(2 * 1024 * 1024); registry.register(a, 0); return a; };
+        globalThis.kept = new Uint8Array(2 * 1024 * 1024)""")
+    kept, fresh, same = ctx.eval("() => kept"), ctx.eval("fresh"), ctx.eval("a => a === kept")
+    for _ in range(3):
+        assert same(kept())
+        view = kept()
+        view[1] += 1
+        del view
+    assert kept()[1] == 3
+    for _ in range(10):
+        assert not same(fresh())
+    for _ in range(20):
+        ctx.low_memory_notification()
+        if ctx.eval("gone") == 10:
+            break
+    assert ctx.eval("gone") == 10
+    assert ctx.eval("kept.buffer.transfer ? kept.buffer.transfer().byteLength : 0") in (0, 2 * MB)
+
+
 def test_views_from_many_threads(ctx):
     ctx.eval("function make(n) { return new Int32Array(1000).fill(n); }")
     make = ctx.eval("make")

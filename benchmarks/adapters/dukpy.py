@@ -8,7 +8,7 @@ from typing import Any
 
 import dukpy
 
-from .base import Adapter, Cannot, Timed, records
+from .base import FLOATS, Adapter, Cannot, Timed, records
 
 RECORDS_ES5 = """(function () { var rows = []; for (var i = 0; i < 20000; i++)
     rows.push({id: i, name: "user" + i, score: i * 1.5, ok: i % 2 === 0, tags: ["a", "b"]}); return rows; })()"""
@@ -57,9 +57,9 @@ class Peer(Adapter):
         ]
 
     def row_floats(self) -> Timed:
-        run = self.context.evaljs
-        run("var floats = []; for (var i = 0; i < 1000000; i++) floats.push(i + 0.5); 1")
-        return Timed("run('floats')", {"run": run}, check=lambda: run("floats")[7] == 7.5)
+        self.eval(f"var floats = []; for (var i = 0; i < {FLOATS}; i++) floats.push(i + 0.5); 1")
+        f = self.function("(function () { return floats; })")
+        return Timed("f()", {"f": f}, check=lambda: f()[7] == 7.5)
 
     def row_babel_source(self) -> Timed:
         raise Cannot(NO_ES6)

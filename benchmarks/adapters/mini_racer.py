@@ -68,9 +68,8 @@ class Peer(Adapter):
         return self._typed_array(ROWS_100_MB)
 
     def _typed_array(self, length: int) -> Timed:
-        run = self.context.eval
-        run(f"var floats = new Float64Array({length}); 1")
-        return Timed("run('floats')", {"run": run}, check=lambda: run("floats").nbytes == length * 8)
+        f = self.floats(length)
+        return Timed("f()", {"f": f}, check=lambda: f().nbytes == length * 8)
 
 
 ADAPTER = Peer

@@ -69,15 +69,14 @@ class Ours(Adapter):
         return self._typed_array(ROWS_100_MB)
 
     def _typed_array(self, length: int) -> Timed:
-        run = self.context.eval
-        run(f"var floats = new Float64Array({length}); floats[7] = 1.5; 1")
+        f, run = self.floats(length), self.context.eval
 
         def check() -> bool:
-            view = run("floats")
+            view = f()
             run("floats[8] = 2.5")
             return len(view) == length and view[7] == 1.5 and view[8] == 2.5
 
-        return Timed("run('floats')", {"run": run}, check=check)
+        return Timed("f()", {"f": f}, check=check)
 
     def row_buffer_in(self) -> Timed:
         view = self.context.buffer("d", ROWS_100_MB)

@@ -44,7 +44,7 @@ class Peer(Adapter):
         return self._typed_array(ROWS_100_MB)
 
     def _typed_array(self, length: int) -> Timed:
-        f = pythonmonkey.eval(f"(function () {{ var a = new Float64Array({length}); return () => a; }})()")
+        f = self.floats(length)
         return Timed("f()", {"f": f}, check=lambda: f().nbytes == length * 8)
 
     def row_records_in(self) -> list[Timed]:

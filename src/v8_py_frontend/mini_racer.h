@@ -310,6 +310,10 @@ MR_API void mr_release(mr_context context, const mr_handle *handles, size_t coun
 /* Lets a store go that the wire's 'v' has named. Process-wide: also after the context closed. An id that is stale: nothing happens. Never waits. */
 MR_API void mr_store_release(uint64_t store);
 
+/* Lets a store go whose memory stays where it is, as somebody else has it too, and returns 1; also for an id that is stale. 0: nothing has happened, as the memory would
+ * go back to the system, which takes long where there is much of it: for who has a lock of its own, such as the GIL, and gives it up for that. Never waits. */
+MR_API int32_t mr_store_release_now(uint64_t store);
+
 /* From now on V8 collects garbage with more zeal, and remembers it, when this many bytes of heap are in use after a collection; 0: never. */
 MR_API mr_status mr_soft_limit(mr_context context, uint64_t bytes);
 

@@ -1,7 +1,7 @@
 /* mr_context.c: opening, finding and closing contexts, and the list of handles to release.
  *
  * Owns the table of contexts (`table_mutex`), and the list of all of them, which a fork needs (`alive_mutex`; nothing is waited for under it). Lock order in the core: a context's lock, then one of: the watchdog's mutex, the scheduler's, levels_lock; table_mutex,
- * release_mutex and the stores' mutex are leaves. The watchdog's mutex comes before levels_lock. */
+ * release_lock and the stores' lock are leaves. The watchdog's mutex comes before levels_lock. */
 #include "mr_context.h"
 
 #include <stdlib.h>
@@ -82,9 +82,9 @@ mr__context_unreference(mr__context *context)
   if (context->next_alive) context->next_alive->link_alive = context->link_alive;
   pthread_mutex_unlock(&alive_mutex);
   mr__lock_destroy(&context->lock);
-  pthread_mutex_destroy(&context->release_mutex);
   mr__queue_destroy(&context->queue);
   free(context->released);
+  free(context->drained);
   free(context);
 }
 
@@ -97,7 +97,6 @@ allocate(void)
   if (!made) return NULL;
   atomic_store(&made->references, 1);
   mr__lock_init(&made->lock);
-  pthread_mutex_init(&made->release_mutex, NULL);
   pthread_mutex_lock(&alive_mutex);
   made->next_alive = alive;
   made->link_alive = &alive;
@@ -318,7 +317,7 @@ mr__contexts_lock_all_for_fork(void)
 {
   for (mr__context *at = alive; at; at = at->next_alive) {
     mr__spin_lock(&at->levels_lock);
-    pthread_mutex_lock(&at->release_mutex);
+    mr__spin_lock(&at->release_lock);
     pthread_mutex_lock(&at->lock.mutex);
   }
   pthread_mutex_lock(&table_mutex);
@@ -344,7 +343,7 @@ mr__contexts_unlock_after_fork(void)
   pthread_mutex_unlock(&table_mutex);
   for (mr__context *at = alive; at; at = at->next_alive) {
     pthread_mutex_unlock(&at->lock.mutex);
-    pthread_mutex_unlock(&at->release_mutex);
+    mr__spin_unlock(&at->release_lock);
     mr__spin_unlock(&at->levels_lock);
   }
   pthread_mutex_unlock(&alive_mutex);
@@ -374,15 +373,19 @@ mr_changes(mr_context id, uint64_t *count)
 
 /* --- releasing handles --- */
 
+#define MOST_KEPT ((size_t)64) /* handles that a list has room for which is used again */
+
 void
 mr_release(mr_context id, const mr_handle *handles, size_t count)
 {
-  mr__context *found = handles && count ? mr__context_find(id) : NULL;
+  if (!handles || !count || !mr__contexts_usable()) return;
+  mr__here *here = mr__this_thread();
+  mr__context *found = mr__context_find_here(here, id);
   if (!found) return;
-  pthread_mutex_lock(&found->release_mutex);
+  mr__spin_lock(&found->release_lock);
   size_t needed = found->released_count + count;
   if (needed > found->released_capacity) {
-    size_t capacity = needed * 2;
+    size_t capacity = needed <= MOST_KEPT ? MOST_KEPT : needed * 2;
     mr_handle *grown = realloc(found->released, capacity * sizeof *grown);
     if (grown) {
       found->released = grown;
@@ -392,10 +395,10 @@ mr_release(mr_context id, const mr_handle *handles, size_t count)
   if (needed <= found->released_capacity) { /* else they live on until the context goes */
     memcpy(found->released + found->released_count, handles, count * sizeof *handles);
     found->released_count = needed;
-    atomic_store(&found->has_released, true);
+    atomic_store_explicit(&found->has_released, true, memory_order_relaxed);
   }
-  pthread_mutex_unlock(&found->release_mutex);
-  mr__context_unreference(found);
+  mr__spin_unlock(&found->release_lock);
+  mr__context_keep_here(here, found);
 }
 
 /* With the lock: drops what the client has released since the last entry. */
@@ -403,13 +406,15 @@ void
 mr__context_drain(mr__context *context)
 {
   if (!atomic_load_explicit(&context->has_released, memory_order_relaxed)) return;
-  pthread_mutex_lock(&context->release_mutex);
+  mr__spin_lock(&context->release_lock);
   mr_handle *released = context->released;
-  size_t count = context->released_count;
-  context->released = NULL;
-  context->released_count = context->released_capacity = 0;
-  atomic_store(&context->has_released, false);
-  pthread_mutex_unlock(&context->release_mutex);
+  size_t count = context->released_count, capacity = context->released_capacity;
+  context->released = context->drained;
+  context->released_capacity = context->drained ? MOST_KEPT : 0;
+  context->released_count = 0;
+  context->drained = NULL;
+  atomic_store_explicit(&context->has_released, false, memory_order_relaxed);
+  mr__spin_unlock(&context->release_lock);
   mrv8_value **gone = (mrv8_value **)released; /* as large, and each value is written after its handle was read */
   _Static_assert(sizeof(mrv8_value *) <= sizeof(mr_handle), "values replace handles context place");
   size_t values = 0;
@@ -418,5 +423,6 @@ mr__context_drain(mr__context *context)
     if (value) gone[values++] = value;
   }
   mrv8_values_delete(context->isolate, gone, values);
-  free(released);
+  if (capacity == MOST_KEPT) context->drained = released;
+  else free(released);
 }

@@ -42,6 +42,7 @@ typedef struct mr__context {
   mr_status became;
   bool becomes_fresh;
   bool soft_limit_reached;
+  mr_handle *drained;    /* an empty list that is to be `released` next, of MOST_KEPT; NULL: there is none */
   bool crowded;          /* after the last collection the heap was half full, or more */
   bool interrupted;      /* it stands still while the interrupt hook runs: V8 must not be entered */
   atomic_bool has_tasks; /* V8 has posted one while somebody had the lock; anybody */
@@ -52,7 +53,7 @@ typedef struct mr__context {
   struct mr__level *innermost;
   struct mr__level *coming; /* calls with a number that wait for the lock; under levels_lock alone */
 
-  pthread_mutex_t release_mutex; /* protects what follows */
+  mr__spin release_lock; /* protects what follows */
   mr_handle *released;
   size_t released_count, released_capacity;
   atomic_bool has_released;

@@ -23,6 +23,7 @@ typedef struct memory {
 } memory;
 
 static mr__object *memory_type;
+static void (*memory_free)(void *); /* of that type */
 
 typedef struct format {
   const char *name;
@@ -56,10 +57,12 @@ format_of(uint8_t element)
 static void
 release(const memory *held)
 {
-  void *thread = held->size >= LARGE ? py.PyEval_SaveThread() : NULL;
-  mr_store_release(held->store);
   if (held->handle) mr_release(held->id, &held->handle, 1);
-  if (thread) py.PyEval_RestoreThread(thread);
+  if (held->size < LARGE) mr_store_release(held->store);
+  if (held->size < LARGE || mr_store_release_now(held->store)) return;
+  void *thread = py.PyEval_SaveThread();
+  mr_store_release(held->store);
+  py.PyEval_RestoreThread(thread);
 }
 
 static int
@@ -75,13 +78,12 @@ memory_dealloc(mr__object *self)
 {
   memory *gone = (memory *)self;
   mr__object *type = self->type;
-  void (*freed)(void *) = (void (*)(void *))py.PyType_GetSlot(type, MR__FREE);
   py.PyObject_GC_UnTrack(self);
   if (gone->context) {
     release(gone);
     py.Py_DecRef(gone->context);
   }
-  freed(self);
+  memory_free(self);
   py.Py_DecRef(type);
 }
 
@@ -120,7 +122,9 @@ static mr__spec spec = {"py_mini_racer.Memory", sizeof(memory), 0, MR__TYPE_DEFA
 mr__object *
 mr__python_memory_type(void)
 {
-  return memory_type = py.PyType_FromSpec(&spec);
+  memory_type = py.PyType_FromSpec(&spec);
+  if (memory_type) memory_free = (void (*)(void *))py.PyType_GetSlot(memory_type, MR__FREE);
+  return memory_type;
 }
 
 mr__object *

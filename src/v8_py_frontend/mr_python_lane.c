@@ -248,14 +248,15 @@ start(mr_result *result)
   result->struct_size = sizeof *result;
 }
 
-/* The value of a result, or the exception of a status. Frees the result. */
+/* The value of a result, or the exception of a status. Frees the result. `id`: of the Context that `context` is; 0: it may be a realm's. */
 static mr__object *
-finish(mr_status status, mr_result *result, mr__object *context)
+finish(mr_status status, mr_result *result, mr__object *context, mr_context id)
 {
   mr__object *value = NULL;
   if (status == MR_OK) {
     value = mr__python_scalar(result->data, result->size);
-    if (!value) value = mr__python_decode(result->data, result->size, context);
+    if (!value && id) value = mr__python_buffer_of(result->data, (size_t)result->size, context, id);
+    if (!value && !(id && py.PyErr_Occurred())) value = mr__python_decode(result->data, result->size, context);
   } else {
     mr__object *number = py.PyLong_FromLong(status), *message = py.PyBytes_FromStringAndSize((const char *)result->data, (mr__size)result->size);
     if (number && message) value = py.PyObject_CallMethodObjArgs(context, lane.failed, number, message, NULL);
@@ -301,7 +302,7 @@ finish_crossing(mr_status status, mr_result *result, const crossing *self)
     mr_result_free(result);
     return NULL;
   }
-  mr__object *value = finish(status, result, context);
+  mr__object *value = finish(status, result, context, 0);
   py.Py_DecRef(context);
   return value;
 }
@@ -380,6 +381,7 @@ static mr__object *
 send(const mr__handle_object *self, const crossing *through, operation run, mr__writer *writer, int64_t timeout)
 {
   mr__object *context = self->context;
+  mr_context id = through->id;
   py.Py_IncRef(context); /* JavaScript may call back, and Python then change the object */
   mr_result result MR__UNINITIALIZED;
   start(&result);
@@ -388,11 +390,11 @@ send(const mr__handle_object *self, const crossing *through, operation run, mr__
     mr_options timed MR__UNINITIALIZED;
     const mr_options *options = with_timeout(options_at(through->options), timeout, &timed);
     void *thread = py.PyEval_SaveThread();
-    status = run(through->id, self->handle, writer->data, writer->size, options, &result);
+    status = run(id, self->handle, writer->data, writer->size, options, &result);
     py.PyEval_RestoreThread(thread);
   }
   mr__writer_free(writer);
-  mr__object *value = finish(status, &result, context);
+  mr__object *value = finish(status, &result, context, id);
   py.Py_DecRef(context);
   return value;
 }
@@ -470,7 +472,7 @@ mapped_get(mr__object *object, mr__object *key)
     start(&result);
     if (mr_get_now(through->id, self->handle, writer.data, writer.size, &result) == MR_OK) {
       mr__writer_free(&writer);
-      return finish(MR_OK, &result, self->context);
+      return finish(MR_OK, &result, self->context, through->id);
     }
     mr_result_free(&result);
     self->long_way = LONG_WAY;

@@ -138,13 +138,13 @@ ask(mr__object *context, mr__object *name, const uint64_t *numbers, int count)
   return answer;
 }
 
-/* NULL, without an exception: it is for _buffers.py. */
+/* NULL, without an exception: it is for _buffers.py. `id`: the Context's; 0: it is to be asked who it is. */
 static mr__object *
-view_at(const uint8_t *at, mr__object *context)
+view_at(const uint8_t *at, mr__object *context, mr_context id)
 {
   const mr__python_buffer buffer = {at[1], at[2], u64_at(at + 3), u64_at(at + 11), u64_at(at + 19), u64_at(at + 27)};
   if (buffer.flags || !buffer.size || !buffer.store || buffer.element > MR_ELEMENT_DATA_VIEW) return NULL;
-  mr_context id = 0;
+  if (id) return mr__python_view(context, id, &buffer);
   mr__object *home = mr__lane_home(context, &id);
   if (!home) return NULL;
   mr__object *view = mr__python_view(home, id, &buffer);
@@ -184,7 +184,7 @@ scalar_at(const uint8_t *at, mr__object *context, bool inside)
   case MR_TAG_HANDLE:
     return ask(context, lane.wrap, (uint64_t[]){at[1], u64_at(at + 2)}, 2);
   case MR_TAG_BUFFER: {
-    mr__object *view = view_at(at, context);
+    mr__object *view = view_at(at, context, 0);
     if (view || py.PyErr_Occurred()) return view;
     const uint64_t numbers[] = {at[1], at[2], u64_at(at + 3), u64_at(at + 11), u64_at(at + 19), u64_at(at + 27)};
     return ask(context, lane.view, numbers, 6);
@@ -396,6 +396,12 @@ mr__python_scalar(const uint8_t *data, size_t size)
     return value;
   }
   return value ? new_reference(value) : NULL;
+}
+
+mr__object *
+mr__python_buffer_of(const uint8_t *data, size_t size, mr__object *context, mr_context id)
+{
+  return size && *data == MR_TAG_BUFFER && token_size(data, size) == size ? view_at(data, context, id) : NULL;
 }
 
 mr__object *

@@ -2,6 +2,7 @@
 #ifndef MR_PYTHON_WIRE_H_
 #define MR_PYTHON_WIRE_H_
 
+#include "mini_racer.h"
 #include "mr_python_abi.h"
 
 /* What the package tells the lane when it opens it; mr_python_lane.c. */
@@ -38,6 +39,9 @@ mr__object *mr__python_decode(const uint8_t *data, size_t size, mr__object *cont
 
 /* The same for what is no more than a number, a short string and the like. NULL, without an exception: it is something else. */
 mr__object *mr__python_scalar(const uint8_t *data, size_t size);
+
+/* The memoryview of a message that is a buffer and nothing else; `context` is a Context, of this id. NULL: with an exception, or without one when it is something else. */
+mr__object *mr__python_buffer_of(const uint8_t *data, size_t size, mr__object *context, mr_context id);
 
 /* The arguments of a host function's message, when there are at most `most` of them, scalars all, and its `this` is undefined. How many; -1: it is another message, or
  * there is an exception. New references. */

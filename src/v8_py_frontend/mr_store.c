@@ -1,54 +1,77 @@
-/* mr_store.c: the table of stores, protected by `mutex`, a leaf. Any thread. */
+/* mr_store.c: the table of stores, protected by `lock`, a leaf. Any thread. */
 #include "mr_store.h"
 
-#include <pthread.h>
+#include <stdbool.h>
 
 #include "mr_fork.h"
+#include "mr_spin.h"
 #include "mr_table.h"
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static mr__spin lock;
 static mr__table table;
 static uint64_t count; /* of what is in it */
 
 uint64_t
 mr__store_new(mrv8_store *store)
 {
-  pthread_mutex_lock(&mutex);
+  mr__spin_lock(&lock);
   uint64_t id = mr__table_add(&table, store);
   count += id != 0;
-  pthread_mutex_unlock(&mutex);
+  mr__spin_unlock(&lock);
   return id;
 }
 
 uint64_t
 mr__store_count(void)
 {
-  pthread_mutex_lock(&mutex);
+  mr__spin_lock(&lock);
   uint64_t now = count;
-  pthread_mutex_unlock(&mutex);
+  mr__spin_unlock(&lock);
   return now;
 }
 
-void
-mr_store_release(uint64_t id)
+static void
+drop(mrv8_store *gone)
 {
-  pthread_mutex_lock(&mutex);
-  mrv8_store *gone = mr__table_remove(&table, id);
-  count -= gone != NULL;
-  pthread_mutex_unlock(&mutex);
   if (!gone || !mr__fork_begin()) return;
   mrv8_store_delete(gone);
   mr__fork_end();
 }
 
 void
+mr_store_release(uint64_t id)
+{
+  mr__spin_lock(&lock);
+  mrv8_store *gone = mr__table_remove(&table, id);
+  count -= gone != NULL;
+  mr__spin_unlock(&lock);
+  drop(gone);
+}
+
+int32_t
+mr_store_release_now(uint64_t id)
+{
+  mr__spin_lock(&lock);
+  mrv8_store *gone = mr__table_get(&table, id);
+  bool last = gone && !mrv8_store_is_shared(gone);
+  if (gone && !last) {
+    mr__table_remove(&table, id);
+    count--;
+  }
+  mr__spin_unlock(&lock);
+  if (last) return 0;
+  drop(gone);
+  return 1;
+}
+
+void
 mr__stores_lock_for_fork(void)
 {
-  pthread_mutex_lock(&mutex);
+  mr__spin_lock(&lock);
 }
 
 void
 mr__stores_unlock_after_fork(void)
 {
-  pthread_mutex_unlock(&mutex);
+  mr__spin_unlock(&lock);
 }

@@ -244,6 +244,9 @@ void mrv8_timer_delete(mrv8_isolate *isolate, mrv8_timer *timer);
 /* Lets a store go. Needs no isolate. */
 void mrv8_store_delete(mrv8_store *store);
 
+/* Whether somebody else has its memory as well: a buffer, or another store. Needs no isolate. */
+int mrv8_store_is_shared(const mrv8_store *store);
+
 /* (locked) Asks V8 to collect with more zeal. */
 void mrv8_memory_pressure(mrv8_isolate *isolate);
 

@@ -44,19 +44,20 @@ Span
 SpanOf(v8::Local<v8::Object> object)
 {
   Span span;
-  if (object->IsSharedArrayBuffer()) {
-    span.store = object.As<v8::SharedArrayBuffer>()->GetBackingStore();
-    span.size = object.As<v8::SharedArrayBuffer>()->ByteLength();
-  } else if (object->IsArrayBuffer()) {
-    span.store = object.As<v8::ArrayBuffer>()->GetBackingStore();
-    span.size = object.As<v8::ArrayBuffer>()->ByteLength();
-  } else {
+  if (object->IsArrayBufferView()) {
     auto view = object.As<v8::ArrayBufferView>();
     span.element = ElementOf(object);
     span.size = view->ByteLength();
     span.store = view->Buffer()->GetBackingStore();
     if (span.store && span.size) span.address = static_cast<uint8_t *>(span.store->Data()) + view->ByteOffset();
     return span;
+  }
+  if (object->IsSharedArrayBuffer()) {
+    span.store = object.As<v8::SharedArrayBuffer>()->GetBackingStore();
+    span.size = object.As<v8::SharedArrayBuffer>()->ByteLength();
+  } else {
+    span.store = object.As<v8::ArrayBuffer>()->GetBackingStore();
+    span.size = object.As<v8::ArrayBuffer>()->ByteLength();
   }
   if (span.store && span.size) span.address = static_cast<uint8_t *>(span.store->Data());
   return span;
@@ -78,7 +79,7 @@ WriteBuffer(const Run &run, v8::Local<v8::Object> buffer)
   }
   uint64_t store = 0, handle = 0, address = reinterpret_cast<uintptr_t>(span.address), size = span.address ? span.size : 0;
   if (size) {
-    std::unique_ptr<mrv8_store> held(new (std::nothrow) mrv8_store{span.store});
+    std::unique_ptr<mrv8_store> held(new (std::nothrow) mrv8_store{std::move(span.store)});
     store = held ? run.self->host->store_new(held.get()) : 0;
     if (!store) return MR_NO_MEMORY;
     (void)held.release();
@@ -95,4 +96,10 @@ void
 mrv8_store_delete(mrv8_store *store)
 {
   delete store;
+}
+
+int
+mrv8_store_is_shared(const mrv8_store *store)
+{
+  return store->store.use_count() > 1;
 }

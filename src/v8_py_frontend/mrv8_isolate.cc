@@ -219,6 +219,7 @@ mrv8::ForgetValues(mrv8_isolate *self)
 {
   for (const auto &reference : self->references) delete reference.second;
   self->references.clear();
+  self->spare.reset();
   self->handlers.Reset();
   for (int async : {0, 1}) {
     self->iterators[async].Reset();
@@ -290,7 +291,12 @@ void
 mrv8_values_delete(mrv8_isolate *self, mrv8_value *const *values, size_t count)
 {
   if (!count) return;
-  for (size_t i = 0; i < count; i++) delete values[i];
+  for (size_t i = 0; i + 1 < count; i++) delete values[i];
+  mrv8_value *last = values[count - 1];
+  bool spared = last->script.IsEmpty() && !self->creator; /* a snapshot is taken when nothing is held, weakly neither */
+  self->spare.reset(spared ? last : nullptr);
+  if (spared) last->value.SetWeak();
+  else delete last;
   self->rejections.changed = true; /* the host may have held one of these promises */
 }
 

@@ -82,6 +82,7 @@ struct mrv8_blob {
 
 struct mrv8_isolate {
   v8::Isolate *isolate = nullptr;
+  std::unique_ptr<mrv8_value> spare; /* the value that the host let go of last, weak now: it may be the next answer again */
   const mrv8_host *host = nullptr;
   void *owner = nullptr;
   mrv8_queue *queue = nullptr;                           /* V8's tasks for who is in the isolate */

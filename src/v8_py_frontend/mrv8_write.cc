@@ -137,9 +137,16 @@ HandleOf(const Run &run, v8::Local<v8::Value> value)
   uint32_t hash = HashOf(value);
   mr_handle handle = host->handle_share(run.self->owner, hash, Same, &value, 1);
   if (handle) return handle;
-  std::unique_ptr<mrv8_value> held(new (std::nothrow) mrv8_value);
-  if (!held) return 0;
-  held->value.Reset(run.isolate, value);
+  std::unique_ptr<mrv8_value> &spare = run.self->spare;
+  std::unique_ptr<mrv8_value> held;
+  if (spare && spare->value == value) {
+    held = std::move(spare);
+    held->value.ClearWeak();
+  } else {
+    held.reset(new (std::nothrow) mrv8_value);
+    if (!held) return 0;
+    held->value.Reset(run.isolate, value);
+  }
   handle = host->handle_new(run.self->owner, hash, held.get());
   if (handle) (void)held.release();
   return handle;
@@ -159,6 +166,8 @@ WritePrimitive(const Run &run, v8::Local<v8::Value> value, mr_status *status)
   } else if (value->IsNumber()) {
     double number = value.As<v8::Number>()->Value();
     *status = Put(run, MR_TAG_DOUBLE, &number, sizeof number);
+  } else if (value->IsObject()) {
+    return false;
   } else if (value->IsUndefined()) {
     *status = WriteTag(run, MR_TAG_UNDEFINED);
   } else if (value->IsNull()) {
@@ -605,8 +614,8 @@ WriteFlat(const Run &run, v8::Local<v8::Value> value)
 {
   mr_status status = MR_OK;
   if (WritePrimitive(run, value, &status)) return status;
-  if (value->IsDate()) return WriteDate(run, value);
   if (IsBuffer(value)) return WriteBuffer(run, value.As<v8::Object>());
+  if (value->IsDate()) return WriteDate(run, value);
   return WriteHandle(run, value);
 }
 

@@ -491,7 +491,8 @@ manage(mr_context context)
     mr_handle_count(context, byte() ? &count : NULL);
     break;
   case 7:
-    mr_store_release(number());
+    if (byte()) mr_store_release(number());
+    else mr_store_release_now(number());
     break;
   case 8:
     mr_resume();

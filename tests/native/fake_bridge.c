@@ -17,7 +17,7 @@
  *   clear N                                    clears that timer; the answer says whether it was there
  *   tell SCRIPT                                leaves something to tell the host, for which this script is to run; '|' stands for ';'
  *   task MS, tasks N                           a task of V8's, to be run in so many ms; N of them at once; fake_tasks() counts those that ran
- *   store                                      the id of a new store, as a string of digits
+ *   store, shared-store                        the id of a new store, as a string of digits; of one whose memory somebody else has, too
  * A timer's script is that of a run, too; what it throws is told as an event. Without `in`, MRV8_READ and MRV8_KEYS answer the target's name, MRV8_GLOBALS a handle, everything else undefined. */
 #include "fake_bridge.h"
 
@@ -68,6 +68,7 @@ struct mrv8_timer {
 
 struct mrv8_store {
   uint32_t magic;
+  int shared;
 };
 
 /* What a host function has said. */
@@ -324,6 +325,13 @@ mrv8_store_delete(mrv8_store *store)
   store->magic = GONE;
   free(store);
   atomic_fetch_sub(&live_stores, 1);
+}
+
+int
+mrv8_store_is_shared(const mrv8_store *store)
+{
+  REQUIRE(store->magic == STORE_MAGIC);
+  return store->shared;
 }
 
 void
@@ -621,11 +629,12 @@ put_stats(const run *run)
 }
 
 static mr_status
-put_store(const run *run)
+put_store(const run *run, int shared)
 {
   mrv8_store *store = calloc(1, sizeof *store);
   REQUIRE(store);
   store->magic = STORE_MAGIC;
+  store->shared = shared;
   atomic_fetch_add(&live_stores, 1);
   uint64_t id = run->self->host->store_new(store);
   if (!id) mrv8_store_delete(store);
@@ -669,7 +678,8 @@ step(const run *run, const char *command)
   if (is(&argument, command, "every")) return put_timer(run, argument, 1);
   if (is(&argument, command, "clear")) return clear_timer(run, argument);
   if (is(&argument, command, "stats")) return put_stats(run);
-  if (is(&argument, command, "store")) return put_store(run);
+  if (is(&argument, command, "store")) return put_store(run, 0);
+  if (is(&argument, command, "shared-store")) return put_store(run, 1);
   if (is(&argument, command, "string")) return put_string(run->result, argument);
   if (is(&argument, command, "bytes")) return put_bytes(run->result, argument);
   if (is(&argument, command, "handle")) return put_handle(run, argument);

@@ -173,14 +173,20 @@ events_are_told(void **state)
 /* --- stores --- */
 
 static uint64_t
-new_store(void)
+new_store_by(const char *script)
 {
   char digits[32] = {0};
   mr_result result = {.struct_size = sizeof result};
-  REQUIRE(eval_into(heard.context, "store", 0, &result) == MR_OK);
+  REQUIRE(eval_into(heard.context, script, 0, &result) == MR_OK);
   memcpy(digits, result.data + 5, result.size - 5);
   mr_result_free(&result);
   return strtoull(digits, NULL, 10);
+}
+
+static uint64_t
+new_store(void)
+{
+  return new_store_by("store");
 }
 
 static void
@@ -198,6 +204,23 @@ stores_outlive_their_context(void **state)
   mr_store_release(second);
   mr_store_release(0);
   mr_store_release(UINT64_MAX);
+}
+
+static void
+stores_that_are_shared_go_at_once(void **state)
+{
+  (void)state;
+  uint64_t alone = new_store(), shared = new_store_by("shared-store");
+  assert_int_equal(mr_store_release_now(alone), 0); /* its memory would go back */
+  assert_int_equal(fake_stores(), 2);
+  assert_int_equal(mr_store_release_now(shared), 1);
+  assert_int_equal(fake_stores(), 1);
+  assert_int_equal(mr_store_release_now(shared), 1); /* twice */
+  mr_store_release(alone);
+  assert_int_equal(mr_store_release_now(alone), 1);
+  assert_int_equal(mr_store_release_now(0), 1);
+  assert_int_equal(mr_store_release_now(UINT64_MAX), 1);
+  assert_int_equal(fake_stores(), 0);
 }
 
 static void *
@@ -343,6 +366,7 @@ main(void)
       TEST(a_host_function_closes_its_context),
       TEST(events_are_told),
       TEST(stores_outlive_their_context),
+      TEST(stores_that_are_shared_go_at_once),
       TEST(stores_are_released_by_any_thread_once),
       TEST(the_soft_limit_is_remembered),
       TEST(a_running_call_is_cancelled),

@@ -121,6 +121,7 @@ contexts_that_are_none(void **state)
     assert_int_equal(reached, 0);
     assert_int_equal(mr_cancel(id, 1), MR_BAD_CONTEXT);
     mr_store_release(id);
+    assert_int_equal(mr_store_release_now(id), 1);
     assert_int_equal(mr_terminate(id), MR_BAD_CONTEXT);
     assert_int_equal(mr_interrupt(id), MR_BAD_CONTEXT);
     assert_int_equal(mr_wait(id, &reached, 1), MR_BAD_CONTEXT);

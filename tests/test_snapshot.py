@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import struct
 import subprocess
 import sys
+from ctypes import byref, c_uint64
 from threading import Thread
 from typing import Any
 
@@ -19,6 +21,8 @@ from py_mini_racer import (
     JSValueError,
     MiniRacer,
     Snapshot,
+    _dll,
+    _snapshot,
 )
 
 # A script, and what an expression is in a context that begins with the snapshot.
@@ -114,6 +118,60 @@ def test_the_effects_of_warming_up_are_thrown_away() -> None:
     assert len(warm.data) > len(cold.data)  # the function's bytecode
     with MiniRacer(snapshot=warm) as ctx:
         assert ctx.eval("`${runs} ${typeof left} ${work(4)}`") == "0 undefined 6"
+
+
+def large(name: str, note: str = "-") -> str:
+    """A script of more than 1 MB of ASCII: a lot of functions that are compiled when they are first called."""
+    return "".join(f"function {name}{i}(x) {{ return x + {i} }} // {note * 80}\n" for i in range(10_000))
+
+
+def test_large_scripts_are_beside_the_heap() -> None:
+    code = large("f")
+    snapshot = Snapshot.create(code, warm_up=large("g"))
+    with MiniRacer() as plain:
+        assert plain.eval(code + ";f9(1)") == 10
+    for made in (snapshot, Snapshot(bytes(snapshot))):
+        with MiniRacer(snapshot=made) as ctx:
+            assert ctx.stats()["heap_spaces"]["large_object_space"]["used"] < len(code) // 2
+            for one in (ctx, ctx.new_realm(), ctx):
+                assert one.eval("f9999(1) + f1(1) + f5000(1)") == 15003
+                assert (
+                    one.eval("f7.toString() + f9998")
+                    == "function f7(x) { return x + 7 }function f9998(x) { return x + 9998 }"
+                )
+                assert one.eval("typeof g1") == "undefined"
+                ctx.low_memory_notification()
+            assert ctx.eval("f123(0)") == 123
+
+
+def test_many_large_scripts() -> None:
+    def prepare(ctx: MiniRacer) -> None:
+        for i in range(70):  # more than there are places for
+            ctx.eval(f"function f{i}() {{ return {i} }} // {str(i % 10) * 70_000}")
+        ctx.eval(f"function two() {{ return 'Ł' }} // {'Ł' * 70_000}")
+        ctx.eval(f"var latin = function () {{ return 'é' }} // {'é' * 70_000}")
+
+    snapshot = Snapshot.create(prepare)
+    del prepare
+    contexts = [MiniRacer(snapshot=made) for made in (snapshot, Snapshot(snapshot.data))]
+    del snapshot
+    for ctx in contexts:
+        assert [ctx.eval(f"f{i}() + f{i}.toString()") for i in range(70)] == [
+            f"{i}function f{i}() {{ return {i} }}" for i in range(70)
+        ]
+        assert ctx.eval("two() + two + latin() + latin") == "Łfunction two() { return 'Ł' }éfunction () { return 'é' }"
+
+
+def test_a_large_script_that_nothing_needs_is_left_out() -> None:
+    def prepare(ctx: MiniRacer) -> None:
+        for i in range(3):
+            ctx.eval(f"globalThis.n = {i}; // {'-' * 2_000_000}")
+        ctx.eval(f"function kept() {{ return n }} // {'+' * 100_000}")
+
+    snapshot = Snapshot.create(prepare)
+    assert len(snapshot.data) < 2_000_000
+    with MiniRacer(snapshot=Snapshot(snapshot.data)) as ctx:
+        assert ctx.eval("kept() + kept") == "2function kept() { return n }"
 
 
 REFUSED = {
@@ -213,6 +271,26 @@ def test_bytes_that_are_no_snapshot() -> None:
         Snapshot("text")  # type: ignore[arg-type]
     assert MiniRacer(snapshot=Snapshot(memoryview(data))).eval("x") == 1
     assert MiniRacer(snapshot=pickle.loads(pickle.dumps(Snapshot(data)))).eval("x") == 1
+
+
+def test_bytes_that_no_snapshot_ends_with() -> None:
+    content = Snapshot.create(f"var x = 1 // {'-' * 100_000}").data[_snapshot._HEAD :]
+    library, number = _dll.library(), c_uint64()
+    texts, size = struct.unpack("<QQ", content[-16:])
+    assert texts == 1
+    for bad in (
+        content[:-1],
+        content[:-8],
+        content[:4000],
+        content[:-16] + struct.pack("<QQ", texts + 1, size),
+        content[:-16] + struct.pack("<QQ", 2**61 - 1, size),
+        content[:-16] + struct.pack("<QQ", texts, size + 1),
+        content[:-16] + struct.pack("<QQ", texts, 2**64 - 1),
+        content[:-24] + struct.pack("<QQQ", 2**64 - 1, texts, size),
+        bytes(10_000),
+    ):
+        assert library.mr_snapshot_new(bad, len(bad), byref(number)) == _dll.SNAPSHOT_FOREIGN
+        assert number.value == 0
 
 
 def test_one_process_makes_it_and_another_one_uses_it() -> None:

@@ -190,7 +190,7 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_blob *blob, const
   if (options->max_memory) params.constraints.ConfigureDefaultsFromHeapSize(0, (options->max_memory + kGrain - 1) / kGrain * kGrain);
   if (blob) self->blob = blob->bytes;
   if (blob) params.snapshot_blob = const_cast<v8::StartupData *>(&self->blob->data); /* not const in V8 10.2, which does not write it either */
-  if (blob || options->for_snapshot) params.external_references = mrv8::ExternalReferences();
+  if (blob || options->for_snapshot) params.external_references = mrv8::ExternalReferences(self.get(), options->for_snapshot != 0);
   v8::Isolate *isolate = self->isolate = options->for_snapshot ? mrv8::NewIsolateForSnapshot(self.get(), params) : v8::Isolate::New(params);
   {
     v8::Isolate::Scope isolate_scope(isolate);

@@ -63,10 +63,13 @@ struct Modules;      /* mrv8_module.cc */
 struct KnownScripts; /* mrv8_script.cc */
 struct KnownNames;   /* mrv8_read.cc */
 struct KnownShapes;  /* mrv8_shape.cc */
+struct Texts;        /* mrv8_snapshot.cc */
 
-/* V8 reads the bytes for as long as there is an isolate that was made of them. */
+/* A snapshot: V8's part, which V8 reads for as long as there is an isolate that was made of it, and the texts of large scripts, to which its strings refer. */
 struct Bytes {
-  v8::StartupData data{nullptr, 0};
+  v8::StartupData data{nullptr, 0}; /* V8's part; the bytes begin with it */
+  size_t size = 0;                  /* of all */
+  std::vector<mr_slice> texts;      /* by the number that V8's part knows them by; an empty one is not needed any more */
 
   Bytes() = default;
   Bytes(const Bytes &) = delete;
@@ -108,6 +111,7 @@ struct mrv8_isolate {
   bool realms = false;                          /* there is, or was, another one */
   std::shared_ptr<const mrv8::Bytes> blob;      /* what the isolate was made of; null: V8's own */
   std::unique_ptr<v8::SnapshotCreator> creator; /* null: the isolate is not for a snapshot */
+  std::shared_ptr<mrv8::Texts> texts;           /* that a snapshot has, or is to have; null: there is none */
   bool has_asm = false;                         /* a script of an isolate that is for a snapshot has said "use asm" */
   v8::Global<v8::String> anonymous;             /* "<anonymous>", the name of code that has none */
   std::atomic<bool> interrupt_is_due{false};
@@ -171,13 +175,17 @@ LimitStackOf(mrv8_isolate *self, uint64_t thread)
   self->entered_as = thread;
 }
 
-/* What V8 may find in a snapshot in place of addresses: each of our callbacks that something in a context can hold, in one order for all; the last is 0. */
-const intptr_t *ExternalReferences();
+/* What V8 may find in a snapshot in place of addresses, with a 0 at the end: each of our callbacks that something in a context can hold, in one order for all, and then
+ * the texts of the snapshot that the isolate is made of. One that is for a snapshot has places for more of these. It lives as long as the isolate. */
+const intptr_t *ExternalReferences(mrv8_isolate *self, bool for_snapshot);
 void AddReferencesOfConsole(std::vector<intptr_t> *references);
 void AddReferencesOfHost(std::vector<intptr_t> *references);
 void AddReferencesOfModules(std::vector<intptr_t> *references);
 void AddReferencesOfObjects(std::vector<intptr_t> *references);
 void AddReferencesOfPromises(std::vector<intptr_t> *references);
+
+/* A text for the heap of an isolate that is for a snapshot, which then refers to it and has no copy. Owned by the isolate. NULL: there are too many, or no memory. */
+v8::String::ExternalOneByteStringResource *TextForSnapshot(mrv8_isolate *self, const void *bytes, size_t size);
 
 /* An isolate that a snapshot can be taken of. */
 v8::Isolate *NewIsolateForSnapshot(mrv8_isolate *self, const v8::Isolate::CreateParams &params);

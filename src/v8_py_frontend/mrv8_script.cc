@@ -32,7 +32,7 @@ class SharedText : public v8::String::ExternalOneByteStringResource {
   size_t size_;
 };
 
-/* The request's code. A snapshot has its texts in its heap. */
+/* The request's code. */
 mr_status
 CodeOf(const Run &run, v8::Local<v8::String> *code)
 {
@@ -40,7 +40,12 @@ CodeOf(const Run &run, v8::Local<v8::String> *code)
   size_t size = run.request->in_size;
   uint32_t encoding = run.request->options->encoding;
   bool one_byte = encoding == MR_LATIN1 || (encoding == MR_UTF8 && size >= kLarge && IsAscii(text, size));
-  if (size < kLarge || !one_byte || size > static_cast<size_t>(v8::String::kMaxLength) || run.self->creator) return MakeString(run, text, size, encoding, code);
+  if (size < kLarge || !one_byte || size > static_cast<size_t>(v8::String::kMaxLength)) return MakeString(run, text, size, encoding, code);
+  if (run.self->creator) {
+    auto *resource = TextForSnapshot(run.self, text, size);
+    if (!resource) return MakeString(run, text, size, encoding, code);
+    return v8::String::NewExternalOneByte(run.isolate, resource).ToLocal(code) ? MR_OK : MR_EXCEPTION;
+  }
   mr__text *shared = mr__text_share(text, size);
   std::unique_ptr<SharedText> resource(shared ? new (std::nothrow) SharedText(shared, size) : nullptr);
   if (shared && !resource) mr__text_release(shared);

@@ -5,18 +5,63 @@
 #include <v8-snapshot.h>
 
 #include <cstring>
+#include <deque>
 #include <iterator>
+#include <memory>
 #include <new>
 #include <string>
 #include <vector>
 
+#include "mr_text.h"
 #include "mrv8_compat.h"
 #include "mrv8_run.h"
 
 namespace mrv8 {
 
+/* A text of a large script, outside of the heap. It stays where it is: V8 finds it in a snapshot by its place among the references. */
+class PlacedText : public v8::String::ExternalOneByteStringResource {
+ public:
+  PlacedText() = default;
+  explicit PlacedText(mr_slice bytes) : data_(static_cast<const char *>(bytes.data)), size_(bytes.size) {}
+  ~PlacedText() override { Dispose(); }
+  PlacedText(const PlacedText &) = delete;
+  PlacedText &operator=(const PlacedText &) = delete;
+  const char *data() const override { return data_; }
+  size_t length() const override { return size_; }
+
+  /* V8 has collected the string. */
+  void Dispose() override
+  {
+    if (text_) mr__text_release(text_);
+    text_ = nullptr;
+    data_ = "";
+    size_ = 0;
+  }
+
+  bool Set(const void *bytes, size_t size)
+  {
+    text_ = mr__text_share(bytes, size);
+    if (!text_) return false;
+    data_ = mr__text_bytes(text_);
+    size_ = size;
+    return true;
+  }
+
+ private:
+  mr__text *text_ = nullptr; /* null: the bytes are the snapshot's that the isolate is made of, or there are none */
+  const char *data_ = "";
+  size_t size_ = 0;
+};
+
+struct Texts {
+  std::deque<PlacedText> all;       /* each of the snapshot that the isolate is made of, and then places for more */
+  size_t used = 0;                  /* of them; a place is not used twice, as V8 would take one string for another */
+  std::vector<intptr_t> references; /* all that ExternalReferences() tells of */
+};
+
 namespace {
 
+constexpr size_t kPlaces = 64;            /* for texts of large scripts; of more, the snapshot's heap has copies */
 constexpr size_t kMost = size_t{1} << 30; /* bytes; V8 counts those of a blob in 31 bits */
 
 /* Where what is hidden comes from, by name, and the key by which the global object keeps it in a snapshot. */
@@ -98,19 +143,35 @@ Why(const Run &run)
 }  // namespace
 
 const intptr_t *
-ExternalReferences()
+ExternalReferences(mrv8_isolate *self, bool for_snapshot)
 {
-  static const auto *all = [] {
+  static const auto *ours = [] {
     auto *references = new std::vector<intptr_t>;
     AddReferencesOfConsole(references);
     AddReferencesOfHost(references);
     AddReferencesOfModules(references);
     AddReferencesOfObjects(references);
     AddReferencesOfPromises(references);
-    references->push_back(0);
     return references;
   }();
-  return all->data();
+  auto texts = std::make_shared<Texts>();
+  if (self->blob)
+    for (mr_slice text : self->blob->texts) texts->all.emplace_back(text);
+  texts->used = texts->all.size();
+  for (size_t i = 0; for_snapshot && i < kPlaces; i++) texts->all.emplace_back();
+  texts->references = *ours;
+  for (PlacedText &text : texts->all) texts->references.push_back(reinterpret_cast<intptr_t>(static_cast<v8::String::ExternalOneByteStringResource *>(&text)));
+  texts->references.push_back(0);
+  self->texts = std::move(texts);
+  return self->texts->references.data();
+}
+
+v8::String::ExternalOneByteStringResource *
+TextForSnapshot(mrv8_isolate *self, const void *bytes, size_t size)
+{
+  Texts &texts = *self->texts;
+  if (texts.used == texts.all.size() || !texts.all[texts.used].Set(bytes, size)) return nullptr;
+  return &texts.all[texts.used++];
 }
 
 v8::MaybeLocal<v8::Value>
@@ -179,6 +240,67 @@ RestoreHidden(mrv8_isolate *self, v8::Local<v8::Context> context)
   }
 }
 
+namespace {
+
+/* How a snapshot's bytes end: the size of each text as 8 bytes, then these. The texts are ahead of that, one after the other, and V8's part ahead of them. */
+struct Tail {
+  uint64_t texts; /* how many */
+  uint64_t data;  /* bytes of V8's part */
+};
+
+/* Of V8's part, and the texts that it refers to, all that a snapshot is. False: no memory. */
+bool
+Pack(v8::StartupData data, const Texts &texts, Bytes *packed)
+{
+  Tail tail = {texts.used, static_cast<uint64_t>(data.raw_size)};
+  packed->size = tail.data + tail.texts * sizeof(uint64_t) + sizeof tail;
+  for (const PlacedText &text : texts.all) packed->size += text.length();
+  char *to = new (std::nothrow) char[packed->size];
+  if (!to) return false;
+  packed->data = {to, data.raw_size};
+  auto put = [&to](const void *bytes, size_t size) {
+    if (size) std::memcpy(to, bytes, size);
+    to += size;
+  };
+  put(data.data, tail.data);
+  for (size_t i = 0; i < tail.texts; i++) {
+    packed->texts.push_back({to, texts.all[i].length()});
+    put(texts.all[i].data(), texts.all[i].length());
+  }
+  for (mr_slice text : packed->texts) put(&text.size, sizeof text.size);
+  put(&tail, sizeof tail);
+  return true;
+}
+
+/* The same, back: finds what is where. False: these are other bytes. */
+bool
+Unpack(const char *bytes, size_t size, Bytes *packed)
+{
+  Tail tail;
+  std::memcpy(&tail, bytes + size - sizeof tail, sizeof tail);
+  uint64_t left = size - sizeof tail;
+  if (tail.texts > left / sizeof(uint64_t)) return false;
+  left -= tail.texts * sizeof(uint64_t);
+  const char *sizes = bytes + left;
+  if (tail.data > left || tail.data > INT32_MAX) return false;
+  left -= tail.data;
+  const char *at = bytes + tail.data;
+  for (uint64_t i = 0; i < tail.texts; i++) {
+    mr_slice text = {at, 0};
+    std::memcpy(&text.size, sizes + i * sizeof text.size, sizeof text.size);
+    if (text.size > left) return false;
+    packed->texts.push_back(text);
+    left -= text.size;
+    at += text.size;
+  }
+  if (left) return false;
+  packed->data = {bytes, static_cast<int>(tail.data)};
+  packed->size = size;
+  return true;
+}
+
+}  // namespace
+
 }  // namespace mrv8
 
 mr_status
@@ -200,12 +322,14 @@ mrv8_snapshot(mrv8_isolate *self, int fresh, mrv8_blob **made)
     isolate->ClearKeptObjects();
   }
   if (!ready) return MR_NO_MEMORY;
-  auto bytes = std::make_shared<mrv8::Bytes>();
+  v8::StartupData data;
   {
     v8::Isolate::Scope isolate_scope(isolate);
-    bytes->data = self->creator->CreateBlob(v8::SnapshotCreator::FunctionCodeHandling::kKeep);
+    data = self->creator->CreateBlob(v8::SnapshotCreator::FunctionCodeHandling::kKeep);
   }
-  if (!bytes->data.data) return MR_NO_MEMORY;
+  std::unique_ptr<const char[]> owned(data.data);
+  auto bytes = std::make_shared<mrv8::Bytes>();
+  if (!owned || !mrv8::Pack(data, *self->texts, bytes.get())) return MR_NO_MEMORY;
   *made = new mrv8_blob{std::move(bytes)};
   return MR_OK;
 }
@@ -215,12 +339,13 @@ mrv8_blob_new(const void *bytes, size_t size, mrv8_blob **made)
 {
   constexpr size_t kLeast = 4096; /* more than V8's own head */
   if (size < kLeast || size > INT32_MAX) return MR_SNAPSHOT_FOREIGN;
-  auto copy = std::make_shared<mrv8::Bytes>();
-  char *data = new (std::nothrow) char[size];
+  std::unique_ptr<char[]> data(new (std::nothrow) char[size]);
   if (!data) return MR_NO_MEMORY;
-  std::memcpy(data, bytes, size);
-  copy->data = {data, static_cast<int>(size)};
-  if (!copy->data.IsValid()) return MR_SNAPSHOT_FOREIGN;
+  std::memcpy(data.get(), bytes, size);
+  auto copy = std::make_shared<mrv8::Bytes>();
+  if (!mrv8::Unpack(data.get(), size, copy.get())) return MR_SNAPSHOT_FOREIGN;
+  (void)data.release();
+  if (copy->data.raw_size < static_cast<int>(kLeast) || !copy->data.IsValid()) return MR_SNAPSHOT_FOREIGN;
   *made = new mrv8_blob{std::move(copy)};
   return MR_OK;
 }
@@ -234,7 +359,7 @@ mrv8_blob_share(const mrv8_blob *blob)
 mr_slice
 mrv8_blob_bytes(const mrv8_blob *blob)
 {
-  return {blob->bytes->data.data, static_cast<uint64_t>(blob->bytes->data.raw_size)};
+  return {blob->bytes->data.data, blob->bytes->size};
 }
 
 void

@@ -1,4 +1,5 @@
-"""Contexts and realms that V8 copies from an earlier one's objects (helpers/patches/62-contexts-by-copy.patch): they are as if they were made by themselves."""
+"""Contexts and realms that V8 copies from an earlier one's objects (helpers/patches/62-contexts-by-copy.patch), and what stays for them when the last is gone
+(64-read-only-space-stays.patch): they are as if they were made by themselves."""
 
 from __future__ import annotations
 
@@ -116,6 +117,49 @@ def test_when_the_last_context_is_gone_others_come() -> None:
             found = [ctx.eval("new Map([['a', 1]]).get('a') + Object.keys({x: 1, y: 2}).join() + [1, 2].map(x => x * 2)") for ctx in contexts]
             assert set(found) == {"1x,y2,4"}, found
             for ctx in reversed(contexts):
+                ctx.close()
+        print("done")
+    """)
+    assert out == "done"
+
+
+def test_contexts_cost_the_same_one_after_the_other_and_side_by_side() -> None:
+    alone, beside = map(
+        float,
+        output_of("""
+            import resource
+            from py_mini_racer import MiniRacer
+
+            def new_pages():
+                before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+                for _ in range(20):
+                    MiniRacer().close()
+                return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+            new_pages()
+            print(new_pages())
+            kept = MiniRacer()
+            print(new_pages())
+        """).split(),
+    )
+    assert alone < 1.5 * beside
+
+
+def test_read_only_space_outlives_all_kinds_of_contexts() -> None:
+    out = output_of("""
+        import random
+        from py_mini_racer import MiniRacer, Snapshot
+        chance, snapshot = random.Random(3), None
+        for turn in range(60):
+            if turn % 7 == 0:
+                snapshot = Snapshot.create(f"var at = {turn}; function f() {{ return new Map([[at, 'x'.repeat(3)]]).get(at) }}", warm_up="f()")
+            contexts = [MiniRacer(snapshot=snapshot if chance.random() < 0.5 else None) for _ in range(turn % 3)]
+            for ctx in contexts:
+                assert ctx.eval("typeof f === 'undefined' ? 'xxx' : f()") == "xxx"
+                assert ctx.new_realm().eval("JSON.stringify([1, {a: null}]) + Symbol.iterator.description") == '[1,{"a":null}]Symbol.iterator'
+                ctx.eval("new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])); for (let i = 0; i < 1e4; i++) Math.sqrt(i)")
+            chance.shuffle(contexts)
+            for ctx in contexts:
                 ctx.close()
         print("done")
     """)

@@ -358,11 +358,13 @@ class Context:
 
     def eval(self, code: str, options: _dll.Options | None) -> Any:
         """Evaluates a script."""
-        data, options = script_of(code, options)
-        if len(data) >= _LARGE_SCRIPT:
+        data = None
+        if not isinstance(code, str) or len(code) < _LARGE_SCRIPT:
+            data, options = script_of(code, options)
+        if data is None or len(data) >= _LARGE_SCRIPT:
             from py_mini_racer._scripts import eval_large
 
-            return eval_large(self, code, data, _copy_of(options or self.options))
+            return eval_large(self, code, _copy_of(options or self.options))
         return self.run(self._eval, data, len(data), options or self.options)
 
     def submit_eval(self, code: str, options: _dll.Options) -> None:

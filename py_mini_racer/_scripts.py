@@ -9,6 +9,7 @@ from __future__ import annotations
 from _thread import allocate_lock
 from collections import OrderedDict
 from contextlib import suppress
+from ctypes import c_char_p, c_void_p, py_object
 from os import fspath
 
 from py_mini_racer import _buffers, _dll
@@ -48,27 +49,45 @@ def build() -> bytes:
     return digest(text)
 
 
+if _dll.STABLE_ABI:
+    from ctypes import PYFUNCTYPE, pythonapi
+
+    _ascii_at = PYFUNCTYPE(c_void_p, py_object, c_void_p)(("PyUnicode_AsUTF8AndSize", pythonapi))
+
+
+def _text_of(code: str, options: _dll.Options) -> tuple[bytes | c_char_p, int, Any]:
+    """A script as the library takes it, for as long as the string is there: where Python has it, if it can be; a copy of 3 MB takes a millisecond."""
+    if _dll.STABLE_ABI and isinstance(code, str) and code.isascii():
+        return c_char_p(_ascii_at(code, None)), len(code), options
+    data, options = script_of(code, options)
+    return data, len(data), options
+
+
+def _bytes_of(code: str) -> bytes:
+    return script_of(code, None)[0]
+
+
 def _head(cache: bytes | memoryview, code: bytes) -> bytes:
     return b"".join((_MAGIC, build(), digest(code), digest(cache)))
 
 
-def _seal(cache: bytes, code: bytes) -> bytes:
+def _seal(cache: bytes, code: str) -> bytes:
     """A cache with its head."""
-    return _head(cache, code) + cache
+    return _head(cache, _bytes_of(code)) + cache
 
 
-def _unseal(data: bytes, code: bytes) -> memoryview | None:
+def _unseal(data: bytes, code: str) -> memoryview | None:
     """The cache of a sealed one, when it is whole, of this build and of this code."""
     cache = memoryview(data)[_HEAD:]
-    return cache if cache and data[:_HEAD] == _head(cache, code) else None
+    return cache if cache and data[:_HEAD] == _head(cache, _bytes_of(code)) else None
 
 
-def _unseal_again(sealed: bytes, code: str, data: bytes) -> memoryview | None:
+def _unseal_again(sealed: bytes, code: str) -> memoryview | None:
     """Likewise, for one that may have been here before: bytes do not change, so they are only looked at once."""
     key = code, None, id(sealed), _SEALED
     if _find(key) is sealed:
         return memoryview(sealed)[_HEAD:]
-    cache = _unseal(sealed, data)
+    cache = _unseal(sealed, code)
     if cache is not None:
         _keep(key, sealed)
     return cache
@@ -80,7 +99,7 @@ class JSScriptImpl(JSObjectImpl, JSScript):
     def __init__(self, context: Context, handle: int) -> None:
         super().__init__(context, handle)
         self.cache_rejected = False
-        self._code = b""
+        self._code = ""
 
     def run(
         self,
@@ -117,25 +136,32 @@ class JSScriptImpl(JSObjectImpl, JSScript):
 
 def compile_script(context: Context, code: str, options: _dll.Options, cache: bytes | None) -> JSScriptImpl:
     """Compiles a script; with the cache of an earlier compilation, if there is one."""
-    data, options = script_of(code, options)
+    data, size, options = _text_of(code, options)
     found = None
     if cache is not None:
         if not isinstance(cache, (bytes, bytearray, memoryview)):
             msg = f"cache must be bytes, not {type(cache).__name__}: what JSScript.cache gave"  # type: ignore[unreachable]
             raise TypeError(msg)
-        found = _unseal_again(cache, code, data) if type(cache) is bytes else _unseal(bytes(cache), data)
-    script, rejected = _with(context, context.library.mr_compile, data, options, found)
+        found = _unseal_again(cache, code) if type(cache) is bytes else _unseal(bytes(cache), code)
+    script, rejected = _with(context, context.library.mr_compile, data, size, options, found)
     made: JSScriptImpl = script
-    made._code = data
+    made._code = code
     made.cache_rejected = rejected or (cache is not None and found is None)
     return made
 
 
-def _with(context: Context, function: Any, data: bytes, options: _dll.Options, cache: bytes | memoryview | None) -> Any:
+def _with(
+    context: Context,
+    function: Any,
+    data: bytes | c_char_p,
+    size: int,
+    options: _dll.Options,
+    cache: bytes | memoryview | None,
+) -> Any:
     if cache is not None:
         options.buffers = slices = _buffers.slices([memoryview(cache)])
         options.buffer_count = len(slices)
-    return context.run(function, data, len(data), options)
+    return context.run(function, data, size, options)
 
 
 # --- of the process ---
@@ -164,32 +190,33 @@ def _keep(key: Key, cache: bytes) -> None:
             _size -= len(gone[0]) + len(cache)
 
 
-def eval_large(context: Context, code: str, data: bytes, options: _dll.Options) -> Any:
+def eval_large(context: Context, code: str, options: _dll.Options) -> Any:
     """Evaluates a large script, with the cache of whoever evaluated it first in this process, or in another one that has the same folder.
 
-    The options are the caller's to change; `data` is the code as the library takes it.
+    The options are the caller's to change.
     """
+    data, size, options = _text_of(code, options)
     key = code, options.filename, options.line_offset, options.column_offset
     cache = _find(key)
     folder = context.code_cache
     if cache is None and folder is not None:
-        found = folder.read(key, data)
+        found = folder.read(key)
         if found is not None:
             cache = bytes(found)
             _keep(key, cache)
     if cache is not None:
-        return _with(context, context.library.mr_eval, data, options, cache)
+        return _with(context, context.library.mr_eval, data, size, options, cache)
     made: list[bytes] = []
     options.flags |= _dll.CODE_CACHE
     number = options.call = context.host.wait(lambda cache, _: made.append(cache))
     try:
-        return context.run(context.library.mr_eval, data, len(data), options)
+        return context.run(context.library.mr_eval, data, size, options)
     finally:
         context.host.forget(number)
         if made:
             _keep(key, made[0])
             if folder is not None:
-                folder.write(key, data, made[0])
+                folder.write(key, made[0])
 
 
 # --- on disk ---
@@ -207,27 +234,27 @@ class CodeCache:
         except OSError as error:
             raise JSValueError(f"code_cache: {self._folder} cannot be made: {error}") from error
 
-    def _path(self, key: Key, data: bytes) -> Any:
-        _, filename, line, column = key
-        name = digest(b"\0".join((build(), digest(data), filename or b"", b"%d %d" % (line, column))))
+    def _path(self, key: Key) -> Any:
+        code, filename, line, column = key
+        name = digest(b"\0".join((build(), digest(_bytes_of(code)), filename or b"", b"%d %d" % (line, column))))
         return self._folder / f"{name.hex()}.mrcc"
 
-    def read(self, key: Key, data: bytes) -> memoryview | None:
+    def read(self, key: Key) -> memoryview | None:
         """The cache of a script; None when there is none, or what there is is damaged."""
         try:
-            return _unseal(self._path(key, data).read_bytes(), data)
+            return _unseal(self._path(key).read_bytes(), key[0])
         except OSError:
             return None
 
-    def write(self, key: Key, data: bytes, cache: bytes) -> None:
+    def write(self, key: Key, cache: bytes) -> None:
         """Puts it there, in one step. A folder that cannot be written to is no cache, and no error."""
         from os import getpid, replace
         from secrets import token_hex
 
-        path = self._path(key, data)
+        path = self._path(key)
         passing = path.with_name(f"{path.name}.{getpid()}.{token_hex(4)}")
         try:
-            passing.write_bytes(_seal(cache, data))
+            passing.write_bytes(_seal(cache, key[0]))
             replace(passing, path)
         except OSError:
             with suppress(OSError):

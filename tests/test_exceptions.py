@@ -148,6 +148,33 @@ def test_attributes_of_an_error(ctx):
     assert error.value["message"] == "deep"
 
 
+STACKS = """
+class Thing {
+    constructor(deep) { if (deep) new Thing(deep - 1); else this.fail() }
+    fail() { [1].forEach(() => { throw new Error("here") }) }
+}
+function stackOf() { try { new Thing(2) } catch (error) { return error.stack } }
+function sitesOf() {
+    const old = Error.prepareStackTrace;
+    Error.prepareStackTrace = (_, sites) => sites.map(site => `${site.getLineNumber()}:${site.getColumnNumber()}`).join();
+    try { return stackOf() } finally { Error.prepareStackTrace = old }
+}
+"""
+
+
+@pytest.mark.parametrize("limit", [2, 9, 200])
+def test_where_the_frames_of_a_stack_are(ctx, limit):
+    ctx.eval(STACKS + f"Error.stackTraceLimit = {limit}")
+    frames = thrown_by(ctx, "new Thing(2)").frames
+    assert [frame[2:] for frame in frames] == [(4, 40), (4, 18), (3, 66), (3, 35), (3, 35), (1, 1)]
+    places = ["4:40", None, "4:18", "3:66", "3:35", "3:35", "6:28"][:limit]
+    for _ in range(3):  # interpreted, and then compiled
+        lines = ctx.eval("stackOf()").splitlines()[1:][: len(places)]
+        assert [line.rstrip(")").partition("<anonymous>:")[2] or None for line in lines] == places
+        assert ctx.eval("sitesOf()").replace("null:null", "").split(",")[: len(places)] == [p or "" for p in places]
+        ctx.eval("for (let i = 0; i < 3000; i++) { stackOf(); sitesOf() }")
+
+
 def test_attributes_of_a_syntax_error(ctx):
     error = thrown_by(ctx, "1;\n2 +* 3")
     assert (error.name, error.filename, error.line, error.column) == ("SyntaxError", "<anonymous>", 2, 4)

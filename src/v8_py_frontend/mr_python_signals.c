@@ -19,14 +19,18 @@ static struct {
 
 static pthread_mutex_t entering = PTHREAD_MUTEX_INITIALIZER; /* held by a thread that CPython gets to know, and during a fork */
 
-/* A callback that runs on this thread. */
+/* The innermost callback that runs on this thread. Not on its stack: that of a greenlet which waits is elsewhere, and another one's is in its place. */
+static _Thread_local struct {
+  unsigned depth;       /* 0: there is none */
+  mr__object *greenlet; /* that it runs in; NULL: the thread's main one */
+} callbacks;
+
+/* What is put back when a callback has ended: its own greenlet's stack is there again. */
 typedef struct callback {
-  struct callback *around;
-  mr__object *greenlet; /* NULL: the thread's main one */
-  bool noted;           /* in `python.inside`, which only greenlets need */
+  mr__object *around; /* `callbacks.greenlet` of the one that this one is in */
+  bool noted;         /* in `python.inside`, which only greenlets need */
 } callback;
 
-static _Thread_local callback *innermost;
 static unsigned running;               /* callbacks, on all threads; with the GIL */
 static _Thread_local mr__object *kept; /* the exception that a call of this thread is going to end with */
 
@@ -151,29 +155,30 @@ current_greenlet(void)
 int
 mr_python_may_enter(void)
 {
-  if (!running || !innermost) return 1;
+  if (!running || !callbacks.depth) return 1;
   mr__object *current = current_greenlet();
   drop(current); /* it is alive: it runs */
-  return current == innermost->greenlet;
+  return current == callbacks.greenlet;
 }
 
 static void
-note_thread(bool inside)
+note_thread(bool enters)
 {
   mr__object *ident = py.PyLong_FromUnsignedLongLong((unsigned long long)pthread_self());
-  if (!ident || (inside ? py.PyDict_SetItem(python.inside, ident, py.None) : py.PyDict_DelItem(python.inside, ident)) < 0) py.PyErr_Clear();
+  if (!ident || (enters ? py.PyDict_SetItem(python.inside, ident, py.None) : py.PyDict_DelItem(python.inside, ident)) < 0) py.PyErr_Clear();
   drop(ident);
 }
 
 static void
 begin(callback *begun)
 {
-  *begun = (callback){innermost, NULL, false};
+  *begun = (callback){callbacks.greenlet, false};
+  callbacks.greenlet = NULL;
   if (greenlets()) {
-    begun->greenlet = current_greenlet();
-    begun->noted = !innermost;
+    callbacks.greenlet = current_greenlet();
+    begun->noted = !callbacks.depth;
   }
-  innermost = begun;
+  callbacks.depth++;
   running++;
   if (begun->noted) note_thread(true);
 }
@@ -181,10 +186,12 @@ begin(callback *begun)
 static void
 end(const callback *ended)
 {
-  innermost = ended->around;
+  mr__object *left = callbacks.greenlet;
+  callbacks.depth--;
+  callbacks.greenlet = ended->around;
   running--;
   if (ended->noted) note_thread(false);
-  drop(ended->greenlet);
+  drop(left);
 }
 
 /* --- callbacks --- */

@@ -174,6 +174,15 @@ def test_a_large_script_that_nothing_needs_is_left_out() -> None:
         assert ctx.eval("kept() + kept") == "2function kept() { return n }"
 
 
+@pytest.mark.parametrize("code", ["'xy'.repeat(1e7) + 'z'", "new Array(2e7)", "Array.from({ length: 1e6 }, () => [])"])
+def test_a_snapshot_that_is_larger_than_the_limit(code: str) -> None:
+    snapshot = Snapshot.create(f"var large = {code}; JSON.stringify([large.length, large[0]])")
+    with MiniRacer(snapshot=snapshot, max_memory=8_000_000) as ctx, pytest.raises(JSOOMException):
+        ctx.eval("const more = []; for (;;) more.push([more.length])")
+    with MiniRacer(snapshot=snapshot, max_memory=300_000_000) as ctx:
+        assert ctx.eval("large.length") >= 1_000_000
+
+
 REFUSED = {
     "setTimeout(() => 0, 1e6)": "timers",
     "(function () { 'use asm'; function f() { return 1 } return { f } })()": "asm.js",
@@ -286,7 +295,7 @@ def test_bytes_that_no_snapshot_ends_with() -> None:
         content[:-16] + struct.pack("<QQ", 2**61 - 1, size),
         content[:-16] + struct.pack("<QQ", texts, size + 1),
         content[:-16] + struct.pack("<QQ", texts, 2**64 - 1),
-        content[:-24] + struct.pack("<QQQ", 2**64 - 1, texts, size),
+        content[:-32] + struct.pack("<QQQQ", 2**64 - 1, 0, texts, size),
         bytes(10_000),
     ):
         assert library.mr_snapshot_new(bad, len(bad), byref(number)) == _dll.SNAPSHOT_FOREIGN

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <new>
@@ -15,6 +16,7 @@
 namespace {
 
 constexpr uint64_t kGrain = 1 << 20; /* V8 ends the process over ranges of code that are no multiple of its pages */
+constexpr uint64_t kRoom = 4 << 20;  /* of a heap for new objects */
 constexpr uint64_t kDefaultStack = 984 * 1024;
 constexpr uintptr_t kReserve = 128 * 1024; /* for V8's own C++ functions, which look at the limit only when they are called, and for the host's callbacks */
 
@@ -187,7 +189,10 @@ mrv8_isolate_new(const mr_context_options *options, const mrv8_blob *blob, const
   self->allocator = mrv8::NewAllocator(options->max_buffer_memory);
   v8::Isolate::CreateParams params;
   params.array_buffer_allocator_shared = self->allocator;
-  if (options->max_memory) params.constraints.ConfigureDefaultsFromHeapSize(0, (options->max_memory + kGrain - 1) / kGrain * kGrain);
+  uint64_t most = options->max_memory;
+  /* V8 ends the process over a snapshot that has no room. One that is larger than the limit has what it needs, and hardly more. */
+  if (most && blob) most = std::max(most, blob->bytes->heap + blob->bytes->heap / 8 + kRoom);
+  if (most) params.constraints.ConfigureDefaultsFromHeapSize(0, (most + kGrain - 1) / kGrain * kGrain);
   if (blob) self->blob = blob->bytes;
   if (blob) params.snapshot_blob = const_cast<v8::StartupData *>(&self->blob->data); /* not const in V8 10.2, which does not write it either */
   if (blob || options->for_snapshot) params.external_references = mrv8::ExternalReferences(self.get(), options->for_snapshot != 0);

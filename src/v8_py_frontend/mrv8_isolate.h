@@ -69,6 +69,7 @@ struct Texts;        /* mrv8_snapshot.cc */
 struct Bytes {
   v8::StartupData data{nullptr, 0}; /* V8's part; the bytes begin with it */
   size_t size = 0;                  /* of all */
+  uint64_t heap = 0;                /* bytes that the heap had which it was made of */
   std::vector<mr_slice> texts;      /* by the number that V8's part knows them by; an empty one is not needed any more */
 
   Bytes() = default;

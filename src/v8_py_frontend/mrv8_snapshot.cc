@@ -244,19 +244,21 @@ namespace {
 
 /* How a snapshot's bytes end: the size of each text as 8 bytes, then these. The texts are ahead of that, one after the other, and V8's part ahead of them. */
 struct Tail {
+  uint64_t heap;  /* bytes that the heap had */
   uint64_t texts; /* how many */
   uint64_t data;  /* bytes of V8's part */
 };
 
 /* Of V8's part, and the texts that it refers to, all that a snapshot is. False: no memory. */
 bool
-Pack(v8::StartupData data, const Texts &texts, Bytes *packed)
+Pack(v8::StartupData data, uint64_t heap, const Texts &texts, Bytes *packed)
 {
-  Tail tail = {texts.used, static_cast<uint64_t>(data.raw_size)};
+  Tail tail = {heap, texts.used, static_cast<uint64_t>(data.raw_size)};
   packed->size = tail.data + tail.texts * sizeof(uint64_t) + sizeof tail;
   for (const PlacedText &text : texts.all) packed->size += text.length();
   char *to = new (std::nothrow) char[packed->size];
   if (!to) return false;
+  packed->heap = heap;
   packed->data = {to, data.raw_size};
   auto put = [&to](const void *bytes, size_t size) {
     if (size) std::memcpy(to, bytes, size);
@@ -296,6 +298,7 @@ Unpack(const char *bytes, size_t size, Bytes *packed)
   if (left) return false;
   packed->data = {bytes, static_cast<int>(tail.data)};
   packed->size = size;
+  packed->heap = tail.heap;
   return true;
 }
 
@@ -322,6 +325,8 @@ mrv8_snapshot(mrv8_isolate *self, int fresh, mrv8_blob **made)
     isolate->ClearKeptObjects();
   }
   if (!ready) return MR_NO_MEMORY;
+  v8::HeapStatistics heap;
+  isolate->GetHeapStatistics(&heap);
   v8::StartupData data;
   {
     v8::Isolate::Scope isolate_scope(isolate);
@@ -329,7 +334,7 @@ mrv8_snapshot(mrv8_isolate *self, int fresh, mrv8_blob **made)
   }
   std::unique_ptr<const char[]> owned(data.data);
   auto bytes = std::make_shared<mrv8::Bytes>();
-  if (!owned || !mrv8::Pack(data, *self->texts, bytes.get())) return MR_NO_MEMORY;
+  if (!owned || !mrv8::Pack(data, heap.used_heap_size(), *self->texts, bytes.get())) return MR_NO_MEMORY;
   *made = new mrv8_blob{std::move(bytes)};
   return MR_OK;
 }

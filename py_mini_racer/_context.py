@@ -242,6 +242,7 @@ class Context:
         from py_mini_racer import _lane
 
         self._decode_at = _lane.decode_at
+        self._drop_texts = _lane.drop_texts
         call, event = _host.callbacks()
         options = _dll.ContextOptions(
             struct_size=sizeof(_dll.ContextOptions),
@@ -293,6 +294,7 @@ class Context:
     def close(self) -> None:
         """Ends what runs in it, and frees it. Once is enough; more does nothing."""
         status = self.library.mr_context_close(self._id)
+        self._drop_texts()
         self.host.close()
         self.modules = None
         if status == _dll.INTERRUPTED:
@@ -447,6 +449,7 @@ class Context:
     def collect_garbage(self) -> None:
         """Makes V8 give back what it can."""
         self.run(self.library.mr_low_memory, None)
+        self._drop_texts()
 
     def limit_memory(self, number: int) -> None:
         """Sets the heap size in bytes that stops calls which have no limit of their own; 0: none."""

@@ -174,6 +174,19 @@ class Slice(ctypes.Structure):
     size: int
 
 
+class Text(ctypes.Structure):
+    """mr_text, which is the fast lane's: `release` comes in the middle of a collection, where nobody may wait for the GIL."""
+
+    _fields_ = (
+        ("data", c_void_p),
+        ("size", c_uint64),
+        ("encoding", c_uint32),
+        ("taken", c_uint32),
+        ("release", c_void_p),
+        ("owner", c_void_p),
+    )
+
+
 class Options(ctypes.Structure):
     """mr_options."""
 
@@ -194,6 +207,8 @@ class Options(ctypes.Structure):
         ("cpu_time", c_int64),
         ("realm", c_uint64),
         ("max_stack", c_uint64),
+        ("texts", POINTER(Text)),
+        ("text_count", c_uint64),
     )
 
 

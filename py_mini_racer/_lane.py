@@ -89,6 +89,10 @@ def _from_json(text: str, loads: Any) -> Any:
     return loads(text)
 
 
+def _drop_texts() -> None:
+    """Lets go of the long strings that JavaScript has let go of."""
+
+
 def crossing(context: Context | RealmContext, number: int) -> Any:
     """The way into a context that the library offers; None in the ctypes lane."""
     if offers is None:
@@ -100,8 +104,8 @@ def crossing(context: Context | RealmContext, number: int) -> Any:
 
 plain: dict[str, Any] = {"encode": _wire.encode, "encode_array": _wire.encode_array, "decode": _wire.decode}
 offers = _open()
-decode_at, from_json = _decode_at, _from_json
+decode_at, from_json, drop_texts = _decode_at, _from_json, _drop_texts
 if offers is not None and not TYPE_CHECKING:
-    decode_at, from_json = offers["decode_at"], offers["from_json"]
+    decode_at, from_json, drop_texts = offers["decode_at"], offers["from_json"], offers["drop_texts"]
     Handle, Mapped, Function, Memory = offers["Handle"], offers["Mapped"], offers["Function"], offers["Memory"]
     _wire.encode, _wire.encode_array, _wire.decode = offers["encode"], offers["encode_array"], offers["decode"]

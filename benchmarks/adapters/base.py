@@ -26,6 +26,7 @@ FIB = "(function () { function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 
 ADD = "(function (a, b) { return a + b; })"
 FLOATS = 1_000_000
 ROWS_100_MB = 12_500_000  # doubles
+LONG_TEXT = 10_000_000  # characters
 TIMES = 1000
 CONTEXTS = 20
 LONG_ENOUGH = 0.2  # seconds of one thread's work
@@ -172,6 +173,10 @@ class Adapter:
     def row_call_string(self) -> Timed:
         f, text = self.function("(function (s) { return s.length; })"), "x" * 1000
         return Timed("f(text)", {"f": f, "text": text}, check=lambda: bool(f(text) == 1000))
+
+    def row_string_in(self) -> Timed:
+        f, text = self.function("(function (s) { return s.length; })"), "x" * LONG_TEXT
+        return Timed("f(text)", {"f": f, "text": text}, check=lambda: bool(f(text) == LONG_TEXT))
 
     def row_call_dict(self) -> Timed:
         f, row = self.function("(function (d) { return d.key7; })"), {f"key{i}": i for i in range(10)}

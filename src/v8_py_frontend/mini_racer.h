@@ -176,6 +176,19 @@ typedef struct mr_slice {
   uint64_t size;
 } mr_slice;
 
+/* A long string of the caller's, for JavaScript to read where it is: no byte of it is copied. One that the call took (`taken` is 1 then) must stay as it is until `release`
+ * is called with `owner`: once, by any thread, in the middle of a garbage collection or when the context goes; it returns at once and calls nothing of this library.
+ * What was not taken, because it was copied, is in use already, or the message was refused, is the caller's again after the call. While it lasts it counts as
+ * heap of the context. */
+typedef struct mr_text {
+  const void *data;
+  uint64_t size;     /* bytes */
+  uint32_t encoding; /* MR_LATIN1, or MR_UTF16 at an even address */
+  uint32_t taken;    /* 0 */
+  void (*release)(void *owner);
+  void *owner;
+} mr_text;
+
 #define MR_UNLIMITED INT64_MAX /* as a time: no limit, also where the context has one */
 
 /* What may be said of one call. NULL in place of the struct: all defaults. */
@@ -197,6 +210,8 @@ typedef struct mr_options {
   mr_handle realm;  /* the realm to run in: any object of it says which, mr_realm_new()'s as a rule; 0: the context's own */
   uint64_t
       max_stack; /* bytes of C stack that JavaScript may use in this call; 0: that of the call around it, else the context's; larger than the context's has no effect */
+  mr_text *texts; /* what the message's 'x' refer to; in mr_submit() there are none */
+  uint64_t text_count;
 } mr_options;
 
 /* --- the library --- */

@@ -228,7 +228,7 @@ mr__options_complete(const mr_options *given, mr_options *full)
   *full = mr__default_options;
   if (!given) return MR_OK;
   if (!mr__options_copy(full, sizeof *full, given) || full->timeout < 0 || full->cpu_time < 0 || full->encoding > MR_UTF16) return MR_BAD_ARGUMENT;
-  if (full->buffer_count && !full->buffers) return MR_BAD_ARGUMENT;
+  if ((full->buffer_count && !full->buffers) || (full->text_count && !full->texts)) return MR_BAD_ARGUMENT;
   if (!full->max_depth) full->max_depth = mr__default_options.max_depth;
   if (!full->max_bytes) full->max_bytes = mr__default_options.max_bytes;
   return MR_OK;

@@ -241,6 +241,17 @@ with_timeout(const mr_options *options, int64_t timeout, mr_options *timed)
   return timed;
 }
 
+/* The options with the message's texts, if there are any; likewise. */
+static const mr_options *
+with_texts(const mr_options *options, const mr__writer *writer, mr_options *full)
+{
+  if (!writer->text_count) return options;
+  if (options != full) *full = options ? *options : (mr_options){.struct_size = sizeof *full};
+  full->texts = writer->texts;
+  full->text_count = writer->text_count;
+  return full;
+}
+
 static void
 start(mr_result *result)
 {
@@ -338,6 +349,7 @@ crossing_eval(mr__object *object, mr__object *const *arguments, mr__size count)
   void *thread = py.PyEval_SaveThread();
   mr_status status = mr_eval(self->id, code, (size_t)size, options, &result);
   py.PyEval_RestoreThread(thread);
+  mr__python_drop_texts();
   return finish_crossing(status, &result, self);
 }
 
@@ -388,12 +400,13 @@ send(const mr__handle_object *self, const crossing *through, operation run, mr__
   mr_status status = MR_BUSY;
   if (mr_python_may_enter()) {
     mr_options timed MR__UNINITIALIZED;
-    const mr_options *options = with_timeout(options_at(through->options), timeout, &timed);
+    const mr_options *options = with_texts(with_timeout(options_at(through->options), timeout, &timed), writer, &timed);
     void *thread = py.PyEval_SaveThread();
     status = run(id, self->handle, writer->data, writer->size, options, &result);
     py.PyEval_RestoreThread(thread);
   }
   mr__writer_free(writer);
+  mr__python_drop_texts();
   mr__object *value = finish(status, &result, context, id);
   py.Py_DecRef(context);
   return value;
@@ -425,6 +438,7 @@ function_call(mr__object *object, mr__object *arguments, mr__object *keywords)
   int64_t timeout = timeout_of(keywords);
   mr__writer writer MR__UNINITIALIZED;
   mr__writer_init(&writer);
+  writer.takes_texts = true;
   int outcome = 0;
   if (through && timeout >= 0 && (uint64_t)count < UINT32_MAX) {
     outcome = mr__writer_array(&writer, (uint32_t)count + 1) && mr__writer_undefined(&writer) ? 1 : 0;
@@ -505,8 +519,9 @@ mapped_set(mr__object *object, mr__object *key, mr__object *value)
   mr__writer writer MR__UNINITIALIZED;
   mr__writer_init(&writer);
   int outcome = through && mr__writer_array(&writer, 2) ? encode_property(&writer, key, self->context) : 0;
+  writer.takes_texts = true; /* a key is a name of its own */
   if (outcome == 1) outcome = mr__python_encode(&writer, value, self->context);
-  if (outcome == 1 && mr__python_is_simple(value) && tries_now(self, through)) {
+  if (outcome == 1 && !writer.text_count && mr__python_is_simple(value) && tries_now(self, through)) {
     if (mr_set_now(through->id, self->handle, writer.data, writer.size) == MR_OK) {
       mr__writer_free(&writer);
       return 0;
@@ -671,6 +686,15 @@ from_json(mr__object *self, mr__object *const *arguments, mr__size count)
   return value || py.PyErr_Occurred() ? value : py.PyObject_CallFunctionObjArgs(arguments[1], arguments[0], NULL);
 }
 
+/* drop_texts(): after what may have collected, outside of the lane. */
+static mr__object *
+drop_texts(mr__object *self, mr__object *const *arguments, mr__size count)
+{
+  (void)self, (void)arguments, (void)count;
+  mr__python_drop_texts();
+  return py.Py_IncRef(py.None), py.None;
+}
+
 /* decode_at(address, size, context): the same for a message that is in the library's memory. */
 static mr__object *
 decode_at(mr__object *self, mr__object *const *arguments, mr__size count)
@@ -777,7 +801,8 @@ static mr__spec function_spec = {"py_mini_racer.Function", sizeof(mr__handle_obj
 
 static mr__method functions[] = {{"encode", (void *)encode, MR__METHOD_FAST, NULL},        {"encode_array", (void *)encode_array, MR__METHOD_FAST, NULL},
                                  {"elements", (void *)elements_of, MR__METHOD_FAST, NULL}, {"decode", (void *)decode, MR__METHOD_FAST, NULL},
-                                 {"decode_at", (void *)decode_at, MR__METHOD_FAST, NULL},  {"from_json", (void *)from_json, MR__METHOD_FAST, NULL}};
+                                 {"decode_at", (void *)decode_at, MR__METHOD_FAST, NULL},  {"from_json", (void *)from_json, MR__METHOD_FAST, NULL},
+                                 {"drop_texts", (void *)drop_texts, MR__METHOD_FAST, NULL}};
 
 /* A new type; with a base when there is one. */
 static mr__object *
@@ -823,6 +848,7 @@ static const struct {
               {"to_js", offsetof(mr__lane, to_js), true},
               {"obj", offsetof(mr__lane, obj), true},
               {"isascii", offsetof(mr__lane, isascii), true},
+              {"__sizeof__", offsetof(mr__lane, size_of), true},
               {"_call_slowly", offsetof(mr__lane, call_slowly), true},
               {"_get_slowly", offsetof(mr__lane, get_slowly), true},
               {"_set_slowly", offsetof(mr__lane, set_slowly), true},

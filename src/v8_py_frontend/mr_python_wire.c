@@ -4,6 +4,7 @@
  * two against each other. So a message is looked through first: handles that were counted once must not be counted again. */
 #include "mr_python_wire.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -448,10 +449,52 @@ mr__writer_init(mr__writer *writer)
   writer->capacity = sizeof writer->inline_data;
 }
 
+/* An object whose characters JavaScript reads; then it is one of `gone`, as V8 lets go of a text on any thread, which may not wait for the GIL. */
+typedef struct text {
+  struct text *next;
+  mr__object *object;
+} text;
+
+static _Atomic(text *) gone;
+
+static void
+let_go(void *owner)
+{
+  text *one = owner;
+  one->next = atomic_load_explicit(&gone, memory_order_relaxed);
+  while (!atomic_compare_exchange_weak_explicit(&gone, &one->next, one, memory_order_release, memory_order_relaxed)) continue;
+}
+
+static void
+drop_text(text *one)
+{
+  py.Py_DecRef(one->object);
+  free(one);
+}
+
+void
+mr__python_drop_texts(void)
+{
+  if (!atomic_load_explicit(&gone, memory_order_relaxed)) return;
+  for (text *one = atomic_exchange_explicit(&gone, NULL, memory_order_acquire), *next; one; one = next) {
+    next = one->next;
+    drop_text(one);
+  }
+}
+
+static void
+drop_untaken(const mr__writer *writer)
+{
+  for (size_t i = 0; i < writer->text_count; i++)
+    if (!writer->texts[i].taken) drop_text(writer->texts[i].owner);
+  free(writer->texts);
+}
+
 void
 mr__writer_free(mr__writer *writer)
 {
   if (writer->data != writer->inline_data) free(writer->data);
+  if (writer->texts) drop_untaken(writer);
   for (size_t i = 0; i < writer->held_count; i++) py.Py_DecRef(writer->held[i]);
   if (writer->held) free(writer->held);
   if (writer->seen) free(writer->seen); /* seldom is there any, and each free() is a call */
@@ -573,7 +616,8 @@ encode_int(mr__writer *writer, mr__object *value)
   return done(put_number(writer, MR_TAG_DOUBLE, &large, sizeof large));
 }
 
-#define LONG_TEXT 16384 /* characters beyond ASCII from which on the str is not made to keep its UTF-8 */
+#define LEAST_TEXT 32768 /* characters from which on JavaScript reads a str where it is */
+#define LONG_TEXT 16384  /* characters beyond ASCII from which on the str is not made to keep its UTF-8 */
 
 /* Bytes of Python's as the content of a string's message. */
 static int
@@ -600,6 +644,66 @@ is_ascii(mr__object *text)
   if (answer) py.Py_DecRef(answer);
   else py.PyErr_Clear();
   return answer == py.True;
+}
+
+/* A text of the object's, whose bytes are there as long as it is. */
+static int
+put_text_of(mr__writer *writer, mr__object *object, const void *data, size_t size, uint32_t encoding)
+{
+  if (writer->text_count == writer->text_capacity) {
+    size_t capacity = writer->text_capacity ? writer->text_capacity * 2 : 4;
+    mr_text *grown = realloc(writer->texts, capacity * sizeof *grown);
+    if (!grown) return out_of_memory();
+    writer->texts = grown;
+    writer->text_capacity = capacity;
+  }
+  text *owner = writer->text_count < UINT32_MAX ? malloc(sizeof *owner) : NULL;
+  if (!owner) return out_of_memory();
+  *owner = (text){.object = new_reference(object)};
+  writer->texts[writer->text_count] = (mr_text){data, size, encoding, 0, let_go, owner};
+  return done(put_head(writer, MR_TAG_TEXT, (uint32_t)writer->text_count++));
+}
+
+/* Whether a long str has characters beyond Latin-1, as far as its size tells. */
+static bool
+is_wide(mr__object *value, mr__size length)
+{
+  static mr__size head; /* bytes of such a str that are no characters */
+  bool known = head;
+  mr__object *sample = known ? new_reference(value) : py.PyUnicode_DecodeUTF8("\xe2\x82\xac", 3, NULL);
+  mr__object *size = sample ? py.PyObject_CallMethodObjArgs(sample, lane.size_of, NULL) : NULL;
+  int overflow = 0;
+  mr__size bytes = size && size->type == py.Long ? (mr__size)py.PyLong_AsLongLongAndOverflow(size, &overflow) : 0;
+  if (sample) py.Py_DecRef(sample);
+  if (size) py.Py_DecRef(size);
+  else py.PyErr_Clear();
+  if (known) return bytes == head + 2 * (length + 1) || bytes == head + 4 * (length + 1); /* one of Latin-1 that keeps its UTF-8 is in between */
+  head = bytes - 4;
+  return bytes > 4 && is_wide(value, length);
+}
+
+/* One that is long. It is not made to keep its UTF-8: what is ASCII has that anyway; of another one there is a copy, in bytes that JavaScript has. */
+static int
+encode_long(mr__writer *writer, mr__object *value, mr__size length)
+{
+  mr__size size = -1;
+  const char *ascii = is_ascii(value) ? py.PyUnicode_AsUTF8AndSize(value, &size) : NULL;
+  if (ascii && size == length) return put_text_of(writer, value, ascii, (size_t)size, MR_LATIN1);
+  uint32_t encoding = MR_LATIN1;
+  mr__object *bytes = is_wide(value, length) ? NULL : py.PyUnicode_AsLatin1String(value);
+  if (!bytes) {
+    py.PyErr_Clear();
+    encoding = MR_UTF16;
+    bytes = py.PyUnicode_AsEncodedString(value, "utf-16-le", "surrogatepass");
+  }
+  char *data;
+  if (!bytes || py.PyBytes_AsStringAndSize(bytes, &data, &size) < 0) {
+    if (bytes) py.Py_DecRef(bytes);
+    return py.PyErr_Clear(), SLOWLY;
+  }
+  int outcome = put_text_of(writer, bytes, data, (size_t)size, encoding);
+  py.Py_DecRef(bytes);
+  return outcome;
 }
 
 static int
@@ -695,7 +799,10 @@ static int
 encode_scalar(mr__writer *writer, mr__object *value, mr__object *context)
 {
   const mr__object *type = value->type;
-  if (type == py.Unicode) return encode_text(writer, value);
+  if (type == py.Unicode) {
+    mr__size length = writer->takes_texts ? py.PyUnicode_GetLength(value) : 0;
+    return length >= LEAST_TEXT ? encode_long(writer, value, length) : encode_text(writer, value);
+  }
   if (type == py.Long) return encode_int(writer, value);
   if (type == py.Float) {
     double number = py.PyFloat_AsDouble(value);

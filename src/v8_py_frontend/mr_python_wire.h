@@ -7,13 +7,14 @@
 
 /* What the package tells the lane when it opens it; mr_python_lane.c. */
 typedef struct mr__lane {
-  mr__object *undefined, *hole;                              /* JSUndefined, _wire.HOLE_VALUE */
-  mr__object *encode, *encode_array, *decode;                /* of _wire.py, in Python */
-  mr__object *scalar;                                        /* the message of a scalar that C does not know, as bytes; None when it is no scalar */
-  mr__object *date;                                          /* _wire.date_from() */
-  mr__object *wrap, *view, *failed, *eval_slowly;            /* names of the Context's methods */
-  mr__object *timeout_sec;                                   /* a call's keyword */
-  mr__object *crossing, *converters, *to_js, *obj, *isascii; /* names of attributes: of a Context, of its converters, of a memoryview, of a str */
+  mr__object *undefined, *hole;                    /* JSUndefined, _wire.HOLE_VALUE */
+  mr__object *encode, *encode_array, *decode;      /* of _wire.py, in Python */
+  mr__object *scalar;                              /* the message of a scalar that C does not know, as bytes; None when it is no scalar */
+  mr__object *date;                                /* _wire.date_from() */
+  mr__object *wrap, *view, *failed, *eval_slowly;  /* names of the Context's methods */
+  mr__object *timeout_sec;                         /* a call's keyword */
+  mr__object *crossing, *converters, *to_js, *obj; /* names of attributes: of a Context, of its converters, of a memoryview */
+  mr__object *isascii, *size_of;                   /* names of methods of a str */
   mr__object *call_slowly, *get_slowly, *set_slowly, *delete_slowly, *missing;
   mr__object *answer, *raised; /* of _host.py: what becomes of a callback that the lane has called */ /* names of methods of its objects */
   mr__object *handle_type;                                                                            /* the base of what has a handle */
@@ -69,11 +70,17 @@ typedef struct mr__writer {
   size_t held_count, held_capacity;
   struct mr__seen *seen, *seen_keys;
   uint32_t containers, keys;
+  mr_text *texts; /* long strings, which stay where they are */
+  size_t text_count, text_capacity;
+  bool takes_texts; /* the caller sends them along */
   uint8_t inline_data[2048];
 } mr__writer;
 
 void mr__writer_init(mr__writer *writer);
 void mr__writer_free(mr__writer *writer);
+
+/* Drops the objects whose texts JavaScript has let go of. */
+void mr__python_drop_texts(void);
 
 /* Appends the head of an array that the caller fills. It counts as a container. */
 bool mr__writer_array(mr__writer *writer, uint32_t count);

@@ -418,6 +418,8 @@ copy(const void *in, size_t in_size, const mr_options *options)
   if (!made) return NULL;
   char *at = (char *)made->memory;
   made->options = *options;
+  made->options.texts = NULL;
+  made->options.text_count = 0;
   made->in_size = in_size;
   made->in = at;
   if (in_size) memcpy(at, in, in_size);

@@ -13,6 +13,7 @@
  * 'b'  bigint             both  u8 negative (0 or 1), u32 n, n bytes: the magnitude, least significant byte first
  * 's'  Latin-1 string     both  u32 n, n bytes, one a character
  * 'S'  UTF-16 string      both  u32 n, n code units of 2 bytes; lone surrogates are kept
+ * 'x'  text               in    u32 index: the string whose characters are mr_options.texts[index]; no key of an object
  * 'D'  date               both  f64: milliseconds since 1970-01-01T00:00Z, NaN for an invalid date
  * 'h'  hole               both  -: no value; a missing property, a gap in an array
  * 'H'  handle             both  u8 kind (MR_KIND_*), u64 id. Out: each one counts as a reference that the client releases. In: kind is not looked at
@@ -53,6 +54,7 @@
 #define MR_TAG_BIGINT 'b'
 #define MR_TAG_LATIN1 's'
 #define MR_TAG_UTF16 'S'
+#define MR_TAG_TEXT 'x'
 #define MR_TAG_DATE 'D'
 #define MR_TAG_HOLE 'h'
 #define MR_TAG_HANDLE 'H'

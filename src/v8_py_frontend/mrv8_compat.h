@@ -311,6 +311,16 @@ ExternalMemory(v8::Isolate *isolate)
   return bytes > 0 ? static_cast<uint64_t>(bytes) : 0;
 }
 
+/* So many bytes more, or less, are held outside of the heap by its objects. More: in the isolate, and V8 may collect; less: any of its threads, in a collection too. */
+inline void
+CountExternalMemory(v8::Isolate *isolate, int64_t change)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  isolate->AdjustAmountOfExternalAllocatedMemory(change);
+#pragma GCC diagnostic pop
+}
+
 /* Whether a script can make the memory smaller, or V8 may take pages of it away. */
 inline bool
 CanShrink(const v8::BackingStore &store)

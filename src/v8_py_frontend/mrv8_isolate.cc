@@ -237,6 +237,7 @@ mrv8::ForgetValues(mrv8_isolate *self)
   self->scripts.reset();
   self->names.reset();
   self->shapes.reset();
+  self->known_texts.reset();
   self->host_error.Reset();
   self->anonymous.Reset();
   self->context.Reset();

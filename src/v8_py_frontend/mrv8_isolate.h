@@ -63,6 +63,7 @@ struct Modules;      /* mrv8_module.cc */
 struct KnownScripts; /* mrv8_script.cc */
 struct KnownNames;   /* mrv8_read.cc */
 struct KnownShapes;  /* mrv8_shape.cc */
+struct KnownTexts;   /* mrv8_text.cc */
 struct Texts;        /* mrv8_snapshot.cc */
 
 /* A snapshot: V8's part, which V8 reads for as long as there is an isolate that was made of it, and the texts of large scripts, to which its strings refer. */
@@ -102,10 +103,11 @@ struct mrv8_isolate {
   v8::Global<v8::Private> host_error;                         /* the key under which an error keeps the id of the host's */
   v8::Global<v8::FunctionTemplate> handlers, iterators[2];    /* of host objects; made when first needed. [1]: async iterators */
   v8::Global<v8::Object> iterator_prototypes[2];
-  std::shared_ptr<mrv8::Modules> modules;      /* null: the context has none yet */
-  std::shared_ptr<mrv8::KnownScripts> scripts; /* null: nothing short was evaluated yet */
-  std::shared_ptr<mrv8::KnownNames> names;     /* null: there was no name of a property yet */
-  std::shared_ptr<mrv8::KnownShapes> shapes;   /* null: there was no object yet */
+  std::shared_ptr<mrv8::Modules> modules;        /* null: the context has none yet */
+  std::shared_ptr<mrv8::KnownScripts> scripts;   /* null: nothing short was evaluated yet */
+  std::shared_ptr<mrv8::KnownNames> names;       /* null: there was no name of a property yet */
+  std::shared_ptr<mrv8::KnownShapes> shapes;     /* null: there was no object yet */
+  std::shared_ptr<mrv8::KnownTexts> known_texts; /* null: there was no text of the host's yet */
   v8::Global<v8::Context> context;
   bool runs_no_code = false;                    /* no code may run, the host's neither */
   bool console = false;                         /* the host wants to hear of it */

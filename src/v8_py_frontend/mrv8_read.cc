@@ -103,6 +103,17 @@ Reader::ReadUtf16(v8::NewStringType type, v8::Local<v8::Value> *value)
 }
 
 mr_status
+Reader::ReadTextOf(v8::Local<v8::Value> *value)
+{
+  uint32_t index = 0;
+  v8::Local<v8::String> string;
+  if (!Take(&index) || index >= text_count_) return MR_BAD_MESSAGE;
+  mr_status status = ReadText(run_, &texts_[index], &string);
+  if (status == MR_OK) *value = string;
+  return status;
+}
+
+mr_status
 Reader::ReadBigInt(v8::Local<v8::Value> *value)
 {
   uint8_t negative = 0;
@@ -589,6 +600,8 @@ Reader::ReadValue(v8::Local<v8::Value> *value)
       return ReadLatin1(v8::NewStringType::kNormal, value);
     case MR_TAG_UTF16:
       return ReadUtf16(v8::NewStringType::kNormal, value);
+    case MR_TAG_TEXT:
+      return ReadTextOf(value);
     case MR_TAG_HANDLE:
       return ReadHandle(value);
     case MR_TAG_REFERENCE:

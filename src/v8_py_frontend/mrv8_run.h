@@ -22,6 +22,12 @@ struct Run {
   mr_result *result;
 };
 
+/* A string of a text that stays where it is until V8 lets go of it; its memory counts towards nothing. MR_EXCEPTION, MR_NO_MEMORY: it was not taken. */
+mr_status HoldUncounted(const Run &run, const mr_text &text, v8::Local<v8::String> *string);
+
+/* A string of a text of the host's, as mr_text says. */
+mr_status ReadText(const Run &run, mr_text *text, v8::Local<v8::String> *string);
+
 /* Appends the value's message to the result: containers as handles, or as a whole with MR_COPY. MR_OK; MR_EXCEPTION: JavaScript threw, or was terminated, see the
  * TryCatch; MR_TOO_DEEP, MR_TOO_LARGE: the result then holds the path to the place; MR_NO_MEMORY. */
 mr_status Write(const Run &run, v8::Local<v8::Value> value);
@@ -237,7 +243,11 @@ class Reader {
       : run_(run), at_(static_cast<const uint8_t *>(message)), end_(at_ + size), buffers_(buffers), buffer_count_(buffer_count)
   {
   }
-  explicit Reader(const Run &run) : Reader(run, run.request->in, run.request->in_size, run.request->options->buffers, run.request->options->buffer_count) {}
+  explicit Reader(const Run &run) : Reader(run, run.request->in, run.request->in_size, run.request->options->buffers, run.request->options->buffer_count)
+  {
+    texts_ = run.request->options->texts;
+    text_count_ = run.request->options->text_count;
+  }
 
   Reader(const Reader &) = delete;
   Reader &operator=(const Reader &) = delete;
@@ -271,6 +281,7 @@ class Reader {
   mr_status ReadLatin1(v8::NewStringType type, v8::Local<v8::Value> *value);
   mr_status ReadUtf16(v8::NewStringType type, v8::Local<v8::Value> *value);
   mr_status ReadInternalized(v8::Local<v8::Value> *value);
+  mr_status ReadTextOf(v8::Local<v8::Value> *value);
   mr_status ReadBigInt(v8::Local<v8::Value> *value);
   mr_status ReadHandle(v8::Local<v8::Value> *value);
   mr_status ReadReference(v8::Local<v8::Value> *value);
@@ -303,6 +314,8 @@ class Reader {
   const uint8_t *end_;
   const mr_slice *buffers_;
   uint64_t buffer_count_;
+  mr_text *texts_ = nullptr;
+  uint64_t text_count_ = 0;
   uint32_t depth_ = 0;
   bool failed_ = false;
   std::vector<uint64_t> taken_; /* ids of the host's */

@@ -17,20 +17,12 @@ namespace {
 
 constexpr size_t kLarge = size_t{64} << 10; /* bytes of a script from which on V8 gets no copy of its own */
 
-/* What V8 has of a text that the process has once. It is freed in a collection, or with the isolate. */
-class SharedText : public v8::String::ExternalOneByteStringResource {
- public:
-  SharedText(mr__text *text, size_t size) : text_(text), size_(size) {}
-  ~SharedText() override { mr__text_release(text_); }
-  SharedText(const SharedText &) = delete;
-  SharedText &operator=(const SharedText &) = delete;
-  const char *data() const override { return mr__text_bytes(text_); }
-  size_t length() const override { return size_; }
-
- private:
-  mr__text *text_;
-  size_t size_;
-};
+/* V8 has let go of a text that the process has once. */
+void
+ReleaseShared(void *text)
+{
+  mr__text_release(static_cast<mr__text *>(text));
+}
 
 /* The request's code. */
 mr_status
@@ -47,12 +39,10 @@ CodeOf(const Run &run, v8::Local<v8::String> *code)
     return v8::String::NewExternalOneByte(run.isolate, resource).ToLocal(code) ? MR_OK : MR_EXCEPTION;
   }
   mr__text *shared = mr__text_share(text, size);
-  std::unique_ptr<SharedText> resource(shared ? new (std::nothrow) SharedText(shared, size) : nullptr);
-  if (shared && !resource) mr__text_release(shared);
-  if (!resource) return MR_NO_MEMORY;
-  if (!v8::String::NewExternalOneByte(run.isolate, resource.get()).ToLocal(code)) return MR_EXCEPTION;
-  (void)resource.release();
-  return MR_OK;
+  if (!shared) return MR_NO_MEMORY;
+  mr_status status = HoldUncounted(run, {mr__text_bytes(shared), size, MR_LATIN1, 0, ReleaseShared, shared}, code);
+  if (status != MR_OK) mr__text_release(shared);
+  return status;
 }
 
 mr_handle

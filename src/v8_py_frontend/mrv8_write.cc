@@ -141,7 +141,7 @@ HandleOf(const Run &run, v8::Local<v8::Value> value)
   std::unique_ptr<mrv8_value> held;
   if (spare && spare->value == value) {
     held = std::move(spare);
-    held->value.ClearWeak();
+    (void)held->value.ClearWeak<void>();
   } else {
     held.reset(new (std::nothrow) mrv8_value);
     if (!held) return 0;

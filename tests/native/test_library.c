@@ -137,6 +137,111 @@ assert_limit(const char *name, double value)
   assert_true(said[0] == value && said[1] >= value);
 }
 
+/* --- texts --- */
+
+static atomic_int texts_released;
+
+static void
+release_text(void *owner)
+{
+  assert_ptr_equal(owner, &texts_released);
+  atomic_fetch_add(&texts_released, 1);
+}
+
+/* Calls f(texts...); `index` of each is in the message, which has so many arguments. */
+static mr_status
+call_with_texts(mr_handle f, mr_text *texts, uint64_t count, const uint32_t *indexes, uint32_t arguments)
+{
+  mr_options options = {.struct_size = sizeof options, .texts = texts, .text_count = count};
+  uint8_t message[64] = {MR_TAG_ARRAY, (uint8_t)(arguments + 1), 0, 0, 0, MR_TAG_UNDEFINED}, *at = message + 6;
+  for (uint32_t i = 0; i < arguments; i++, at += 5) {
+    *at = MR_TAG_TEXT;
+    memcpy(at + 1, &indexes[i], sizeof *indexes);
+  }
+  return mr_call(context, f, message, (size_t)(at - message), &options, &answer);
+}
+
+static mr_text
+text_of(const void *data, uint64_t size, uint32_t encoding)
+{
+  return (mr_text){data, size, encoding, 0, release_text, &texts_released};
+}
+
+static void
+texts_stay_where_they_are(void **state)
+{
+  (void)state;
+  static const char bytes[] = "caf\xe9 and more than a few characters";
+  static const uint16_t units[] = {0x20ac, 0xd800, 'x'};
+  atomic_store(&texts_released, 0);
+  mr_handle f = eval_handle("globalThis.kept = []; (...all) => { kept.push(...all); return all.map(s => s.charCodeAt(0)).join() }", MR_KIND_FUNCTION);
+  mr_text texts[] = {text_of(bytes, sizeof bytes - 1, MR_LATIN1), text_of(units, sizeof units, MR_UTF16), text_of(bytes, 4, MR_LATIN1)};
+  assert_int_equal(call_with_texts(f, texts, 3, (uint32_t[]){0, 1, 2, 0}, 4), MR_OK);
+  ASSERT_ANSWER("s\x0d\0\0\0"
+                "99,8364,99,99");
+  for (int i = 0; i < 3; i++) assert_int_equal(texts[i].taken, 1);
+  assert_int_equal(eval("[kept[0] === kept[3], kept[0].charCodeAt(3), kept[1].charCodeAt(1), kept[1].length, kept[2].length].join()"), MR_OK);
+  ASSERT_ANSWER("s\x12\0\0\0"
+                "true,233,55296,3,4");
+  mr_text again[] = {text_of(bytes, sizeof bytes - 1, MR_LATIN1)};
+  assert_int_equal(call_with_texts(f, again, 1, (uint32_t[]){0}, 1), MR_OK);
+  assert_int_equal(again[0].taken, 0); /* the string is there */
+  assert_int_equal(atomic_load(&texts_released), 0);
+  mr_context_close(context);
+  assert_int_equal(atomic_load(&texts_released), 3);
+}
+
+static void
+texts_that_are_refused_stay_the_callers(void **state)
+{
+  (void)state;
+  static const uint8_t units[] = {0, 'a', 0, 'b', 0};
+  atomic_store(&texts_released, 0);
+  mr_handle f = eval_handle("s => s.length", MR_KIND_FUNCTION);
+  mr_text good = text_of("text", 4, MR_LATIN1);
+  assert_int_equal(call_with_texts(f, &good, 1, (uint32_t[]){1}, 1), MR_BAD_MESSAGE);
+  assert_int_equal(call_with_texts(f, NULL, 0, (uint32_t[]){0}, 1), MR_BAD_MESSAGE);
+  assert_int_equal(call_with_texts(f, NULL, 1, (uint32_t[]){0}, 1), MR_BAD_ARGUMENT);
+  mr_text wrong[] = {text_of(units, 3, MR_UTF16), text_of(units, 4, MR_UTF8), text_of(NULL, 4, MR_LATIN1), text_of(units, UINT64_C(1) << 40, MR_LATIN1)};
+  for (uint32_t i = 0; i < 4; i++) {
+    mr_status status = call_with_texts(f, wrong, 4, &i, 1);
+    assert_int_equal(status, i == 3 ? MR_TOO_LARGE : MR_BAD_MESSAGE);
+    assert_int_equal(wrong[i].taken, 0);
+  }
+  mr_text copied[] = {text_of(units + 1, 4, MR_UTF16), text_of("", 0, MR_LATIN1), text_of(NULL, 0, MR_UTF16), {"abc", 3, MR_LATIN1, 0, NULL, NULL}};
+  const int32_t lengths[] = {2, 0, 0, 3};
+  for (uint32_t i = 0; i < 4; i++) {
+    if (i == 0 && (uintptr_t)(units + 1) % 2 == 0) continue; /* it is aligned */
+    assert_int_equal(call_with_texts(f, copied, 4, &i, 1), MR_OK);
+    assert_int_answer(lengths[i]);
+    assert_int_equal(copied[i].taken, 0);
+  }
+  assert_int_equal(good.taken, 0);
+  assert_int_equal(atomic_load(&texts_released), 0);
+}
+
+static void
+texts_go_with_the_garbage(void **state)
+{
+  (void)state;
+  static char bytes[1 << 20];
+  atomic_store(&texts_released, 0);
+  memset(bytes, 'x', sizeof bytes);
+  mr_handle f = eval_handle("s => s.length", MR_KIND_FUNCTION);
+  int taken = 0;
+  for (uint64_t i = 0; i < 200; i++) { /* each of another size, so that none is the same */
+    mr_text text = text_of(bytes, sizeof bytes - i, MR_LATIN1);
+    assert_int_equal(call_with_texts(f, &text, 1, (uint32_t[]){0}, 1), MR_OK);
+    assert_int_answer((int32_t)(sizeof bytes - i));
+    taken += (int)text.taken;
+  }
+  assert_int_equal(taken, 200);
+  assert_int_equal(mr_low_memory(context, NULL, &answer), MR_OK);
+  assert_true(atomic_load(&texts_released) > 150);
+  mr_context_close(context);
+  assert_int_equal(atomic_load(&texts_released), 200);
+}
+
 /* --- evaluation --- */
 
 static void
@@ -1019,6 +1124,9 @@ main(int argc, char **argv)
       TEST(exceptions_say_what_where_and_how),
       TEST(hostile_exceptions_do_no_harm),
       TEST(microtasks_run_before_the_answer_is_back),
+      TEST(texts_stay_where_they_are),
+      TEST(texts_that_are_refused_stay_the_callers),
+      TEST(texts_go_with_the_garbage),
       TEST(handles_are_one_per_value),
       TEST(handles_survive_collections),
       TEST(functions_are_called_and_constructed),

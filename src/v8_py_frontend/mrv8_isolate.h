@@ -15,6 +15,7 @@
 
 struct mrv8_value {
   v8::Global<v8::Value> value;
+  uint32_t hash = 0;
   v8::Global<v8::UnboundScript> script; /* of a compiled script; the value is then an empty object */
 };
 

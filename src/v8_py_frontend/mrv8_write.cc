@@ -134,18 +134,22 @@ mr_handle
 HandleOf(const Run &run, v8::Local<v8::Value> value)
 {
   const mrv8_host *host = run.self->host;
-  uint32_t hash = HashOf(value);
-  mr_handle handle = host->handle_share(run.self->owner, hash, Same, &value, 1);
-  if (handle) return handle;
   std::unique_ptr<mrv8_value> &spare = run.self->spare;
   std::unique_ptr<mrv8_value> held;
-  if (spare && spare->value == value) {
+  uint32_t hash = 0;
+  mr_handle handle = 0;
+  if (spare && spare->value == value) { /* it has no handle now */
     held = std::move(spare);
+    hash = held->hash;
     (void)held->value.ClearWeak<void>();
   } else {
+    hash = HashOf(value);
+    handle = host->handle_share(run.self->owner, hash, Same, &value, 1);
+    if (handle) return handle;
     held.reset(new (std::nothrow) mrv8_value);
     if (!held) return 0;
     held->value.Reset(run.isolate, value);
+    held->hash = hash;
   }
   handle = host->handle_new(run.self->owner, hash, held.get());
   if (handle) (void)held.release();

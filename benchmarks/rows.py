@@ -136,6 +136,7 @@ ROWS = (
     Row("records_argument", "20,000 records in as an argument", "ms", DATA),
     Row("iterate", "iterate an array of 10,000", "ms", DATA),
     Row("string_in", "call with a string of 10 MB, the same one again", "us", DATA, (Goal(1, "best"),)),
+    Row("string_in_different", "the same with another one each time, of eight", "us", DATA),
     Row("floats", "typed array out, 1 M doubles", "us", DATA, (Goal(100),)),
     Row("floats_100mb", "typed array out, 100 MB", "us", DATA, (Goal(2, "row floats"),)),
     Row("buffer_in", "`ctx.buffer` of 100 MB as an argument", "us", DATA, (Goal(100),)),

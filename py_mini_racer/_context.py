@@ -361,7 +361,7 @@ class Context:
     def eval(self, code: str, options: _dll.Options | None) -> Any:
         """Evaluates a script."""
         data = None
-        if not isinstance(code, str) or len(code) < _LARGE_SCRIPT:
+        if type(code) is not str or len(code) < _LARGE_SCRIPT:
             data, options = script_of(code, options)
         if data is None or len(data) >= _LARGE_SCRIPT:
             from py_mini_racer._scripts import eval_large

@@ -57,7 +57,7 @@ if _dll.STABLE_ABI:
 
 def _text_of(code: str, options: _dll.Options) -> tuple[bytes | c_char_p, int, Any]:
     """A script as the library takes it, for as long as the string is there: where Python has it, if it can be; a copy of 3 MB takes a millisecond."""
-    if _dll.STABLE_ABI and isinstance(code, str) and code.isascii():
+    if _dll.STABLE_ABI and type(code) is str and code.isascii():
         return c_char_p(_ascii_at(code, None)), len(code), options
     data, options = script_of(code, options)
     return data, len(data), options

@@ -178,6 +178,11 @@ class Adapter:
         f, text = self.function("(function (s) { return s.length; })"), "x" * LONG_TEXT
         return Timed("f(text)", {"f": f, "text": text}, check=lambda: bool(f(text) == LONG_TEXT))
 
+    def row_string_in_different(self) -> Timed:
+        f = self.function("(function (s) { return s.length; })")
+        texts = itertools.cycle([chr(ord("a") + i) * LONG_TEXT for i in range(8)])
+        return Timed("f(next(texts))", {"f": f, "texts": texts}, check=lambda: bool(f(next(texts)) == LONG_TEXT))
+
     def row_call_dict(self) -> Timed:
         f, row = self.function("(function (d) { return d.key7; })"), {f"key{i}": i for i in range(10)}
         return Timed("f(row)", {"f": f, "row": row}, check=lambda: bool(f(row) == 7))

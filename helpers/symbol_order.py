@@ -29,6 +29,10 @@ for _ in range(3):
     with MiniRacer() as ctx:
         ctx.eval("1+1")
         ctx.eval("[1, 2].map(x => x + 1)")
+ctx = MiniRacer()
+realms = [ctx.new_realm() for _ in range(40)]
+for realm in realms:
+    realm.eval("1+1")
 os._exit(0)
 """
 
